@@ -1,0 +1,129 @@
+"""What bin/demo does once everything is installed: one prompt, one video, and all the way between."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from gateway.client import Client, Refused
+from local.running import StartFailed
+from local.stack import Stack
+
+console = Console(stderr=True, highlight=False)
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 when there is a video."""
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGHUP, interrupted)
+    asked = arguments()
+    given = os.environ.get("DATA_DIR")
+    folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="wan22-demo-"))
+    done = False
+    try:
+        done = show(asked, folder.resolve())
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+    except (StartFailed, Refused) as error:
+        console.print(f"[red]{error}", markup=True)
+    finally:
+        if not given and done:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif not done:
+            console.print(f"What each process said is in {folder / 'logs'}.")
+    return 0 if done else 1
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="bin/demo",
+        description="Render one video through the whole service on this machine.",
+        epilog="DATA_DIR keeps everything in a folder of yours, MODEL_DIR renders with another model.",
+    )
+    parser.add_argument("prompt", help="what to show, such as: a red circle moves right")
+    parser.add_argument("--image", type=Path, help="a picture to start from (PNG, JPEG, WebP)")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same video again")
+    parser.add_argument("--output", type=Path, help="where the MP4 goes (default: wan22-JOB.mp4)")
+    parser.add_argument("--keep", action="store_true", help="keep all running until Ctrl-C")
+    asked = parser.parse_args()
+    if asked.image and not asked.image.is_file():
+        parser.error(f"there is no file {asked.image}")
+    return asked
+
+
+def show(asked: argparse.Namespace, folder: Path) -> bool:
+    """Start everything, render, and stop everything again; True when there is a video."""
+    model = os.environ.get("MODEL_DIR") or "pocket"
+    with Stack(folder, model, say=console.print) as stack:
+        stack.start()
+        job = stack.client.submit(asked.prompt, asked.image, asked.seed)
+        status = follow(stack.client, job["job_id"])
+        if status["status"] != "completed":
+            console.print(f"[red]The job {status['status']}: {status['error']}")
+            return False
+        file = (asked.output or Path(f"wan22-{job['job_id']}.mp4")).absolute()
+        Client.fetch(status["video_url"], file)
+        size = f"{status['width']}x{status['height']}, {status['num_frames']} frames"
+        console.print(f"Done: {size}, seed {status['seed']}.")
+        print(f"video: {file}")
+        print(f"link:  {status['video_url']}", flush=True)
+        if asked.keep:
+            keep(stack)
+        else:
+            console.print("Everything is stopped again, so the link ends here; --keep keeps it.")
+    return True
+
+
+def follow(client: Client, job_id: str) -> dict[str, Any]:
+    """Show how far a job is until it has ended: a bar on a terminal, lines elsewhere."""
+    columns = (
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[place]}"),
+        TimeElapsedColumn(),
+    )
+    status: dict[str, Any] = {}
+    last = ""
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("queued", total=100, place="")
+        for status in client.follow(job_id, every_s=0.1):
+            phase, place = status["phase"] or status["status"], where(status)
+            bar.update(task, completed=status["progress"], description=phase, place=place)
+            line = f"{phase:<16} {status['progress']:>3} %  {place}".rstrip()
+            if not console.is_terminal and line != last:
+                console.print(line)
+                last = line
+    return status
+
+
+def where(status: dict[str, Any]) -> str:
+    """Say the place in the queue, or the step."""
+    if status["position"]:
+        return f"place {status['position']} in the queue"
+    return f"step {status['step']} of {status['steps']}"
+
+
+def keep(stack: Stack) -> None:
+    """Leave everything running, and say how to use it, until Ctrl-C."""
+    print(f"export WAN22={stack.url} API_SECRET_KEY={stack.key}", flush=True)
+    console.print("All keeps running; use it from another terminal, and end it here with Ctrl-C.")
+    signal.pause()
+
+
+def interrupted(*_: object) -> NoReturn:
+    """End in good order when somebody ends us, as on Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

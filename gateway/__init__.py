@@ -1,0 +1,1 @@
+"""Requests come in: REST for now; the command line client."""

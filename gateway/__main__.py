@@ -1,0 +1,52 @@
+"""`python -m gateway`: REST on HOST and PORT."""
+
+import socket
+import sys
+
+import uvicorn
+from structlog.stdlib import get_logger
+
+from gateway import app
+from gateway.parts import Parts
+from jobstore import process, settings
+from jobstore.objects import Objects
+from jobstore.store import Store
+from jobstore.wake import Wake
+
+log = get_logger()
+
+SHUTDOWN_S = 10
+
+
+class Server(uvicorn.Server):
+    """uvicorn, saying in our log when it can be talked to."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        if self.started:
+            log.info("gateway.ready", url=f"http://{self.config.host}:{self.config.port}")
+
+
+def serve() -> int:
+    """Read the settings, open what is needed, and serve until told to stop."""
+    given = settings.read(settings.GatewaySettings)
+    store = Store.open(given.store_url, Wake(given.wake))
+    parts = Parts(given, given.abilities(), store, Objects.of(given))
+    config = uvicorn.Config(
+        app.build(parts),
+        host=given.host,
+        port=given.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    Server(config).run()
+    store.close()
+    log.info("gateway.stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(process.run("gateway", serve))

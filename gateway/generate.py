@@ -1,0 +1,132 @@
+"""`POST /generate`: a prompt, with or without a picture, becomes an accepted job."""
+
+import secrets
+import unicodedata
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+from structlog.stdlib import get_logger
+from ulid import ULID
+
+from gateway.body import parse_object, read_body
+from gateway.parts import Parts, in_thread, parts_of
+from gateway.pictures import Picture, PictureRefused, decode, decode_base64
+from gateway.problems import Fault, Problem
+from jobstore.abilities import Abilities
+from jobstore.clock import now_ms
+from jobstore.job import Job, Request
+
+log = get_logger()
+
+PROMPT_LIMIT = 4000  # characters
+SEED_LIMIT = 2**63
+INVISIBLE = ("C", "Z")  # Unicode's categories of control, format and space characters
+RETRY_AFTER_S = 2
+
+
+class Wanted(BaseModel):
+    """The body of `POST /generate`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    prompt: Annotated[str, Field(max_length=PROMPT_LIMIT)]
+    image_base64: str | None = None
+    image_url: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=SEED_LIMIT)] | None = None
+
+    @field_validator("prompt")
+    @classmethod
+    def _can_be_read(cls, prompt: str) -> str:
+        if all(unicodedata.category(character)[0] in INVISIBLE for character in prompt):
+            message = "is empty; describe the video you want"
+            raise ValueError(message)
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in prompt.strip()):
+            message = "has control characters in it; send plain text, on one line"
+            raise ValueError(message)
+        return prompt.strip()
+
+
+async def generate(request: HttpRequest) -> Response:
+    """Answer 202 once the job is in the store for good, and not before."""
+    parts = parts_of(request)
+    body = parse_object(await read_body(request))
+    wanted, picture = await in_thread(parts.decodes, check, body)
+    job, position = await in_thread(parts.writes, accept, parts, wanted, picture)
+    return JSONResponse(
+        {"job_id": job.job_id, "status": job.state, "position": position},
+        status_code=202,
+        headers={"Location": f"/status/{job.job_id}", "Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def check(body: dict[str, object]) -> tuple[Wanted, Picture | None]:
+    """Check everything about a body.
+
+    Raises:
+        Problem: with every fault of it, not only the first.
+    """
+    faults = []
+    wanted = picture = None
+    try:
+        wanted = Wanted.model_validate(body)
+    except ValidationError as error:
+        faults = [fault_of(dict(details)) for details in error.errors(include_url=False)]
+    if body.get("image_url") is not None:
+        message = "image_url is not offered yet; send the picture itself as image_base64."
+        faults.append(Fault("image_url", "image_url_disabled", message))
+    if isinstance(text := body.get("image_base64"), str):
+        try:
+            picture = decode(decode_base64(text))
+        except PictureRefused as error:
+            faults.append(Fault("image_base64", "image_invalid", f"image_base64 {error}."))
+    if faults or wanted is None:
+        raise Problem(faults)
+    return wanted, picture
+
+
+def accept(parts: Parts, wanted: Wanted, picture: Picture | None) -> tuple[Job, int | None]:
+    """Stage the picture, then take the job in; a crash in between leaves only a stray file."""
+    job_id = str(ULID())
+    request = resolve(wanted, picture, parts.abilities, f"{job_id}.png")
+    staged = picture.stage(parts.settings.images, f"{job_id}.png") if picture else None
+    try:
+        job = parts.store.jobs.accept(job_id, request, source="rest", now=now_ms())
+    except BaseException:
+        if staged:
+            staged.unlink(missing_ok=True)
+        raise
+    log.info("job.accepted", job_id=job_id, mode="image" if picture else "text")
+    return job, parts.store.jobs.position(job_id)
+
+
+def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str) -> Request:
+    """Fill in everything that was not asked for from what the model says of itself."""
+    width, height = can.size_for(picture.size if picture else None)
+    return Request(
+        prompt=wanted.prompt,
+        negative_prompt=can.negative_prompt,
+        image=image if picture else None,
+        width=width,
+        height=height,
+        num_frames=can.num_frames,
+        fps=can.fps,
+        steps=can.steps,
+        guidance_scale=can.guidance_scale,
+        seed=secrets.randbelow(2**32) if wanted.seed is None else wanted.seed,
+    )
+
+
+def fault_of(details: dict[str, object]) -> Fault:
+    """Say what is wrong with a field and how it would be right."""
+    place = details["loc"]
+    field = str(place[0]) if isinstance(place, tuple) and place else ""
+    if details["type"] == "missing":
+        return Fault(field, "field_missing", f"{field} is required.")
+    if details["type"] == "extra_forbidden":
+        known = ", ".join(Wanted.model_fields)
+        return Fault(field, "field_unknown", f"{field!r} is not a field; there are {known}.")
+    said = str(details["msg"]).removeprefix("Value error, ")
+    said = said.replace("Input should", "should").replace("String should", "should")
+    return Fault(field, "field_wrong", f"{field} {said}.")

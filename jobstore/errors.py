@@ -1,0 +1,49 @@
+"""What can go wrong, by who can do something about it.
+
+The docstring of an error is its default message and tells the catcher what to do.
+"""
+
+
+class Wan22Error(Exception):
+    """The root of every error that wan22 raises on purpose."""
+
+    def __init__(self, message: str = "") -> None:
+        """Take the message, or else the first line of the docstring."""
+        super().__init__(message or (type(self).__doc__ or "").partition("\n")[0])
+
+
+class SettingsWrong(Wan22Error):
+    """A setting is missing or wrong: mend the environment and start again."""
+
+    def __init__(self, faults: list[str]) -> None:
+        """Keep every fault, so that all of them are mended in one go."""
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class StoreUnavailable(Wan22Error):
+    """The job store cannot be used right now: nothing was changed, try again later."""
+
+
+class StoreRefused(Wan22Error):
+    """This job store must not be used as it is: an administrator has to look."""
+
+
+class LeaseLost(Wan22Error):
+    """The job was given to somebody else: drop the work, it changes nothing any more."""
+
+
+class ObjectsUnavailable(Wan22Error):
+    """The object storage cannot be reached or is busy: try again later."""
+
+
+class ObjectsRefused(Wan22Error):
+    """The object storage refuses us (credentials, bucket, policy): a person has to mend it."""
+
+
+class KeyTaken(Wan22Error):
+    """Another job's object stands under this key: never overwrite it, call for a person."""
+
+
+class OutputLost(Wan22Error):
+    """The rendered file is gone or was altered before its upload: the job cannot be delivered."""

@@ -1,0 +1,168 @@
+"""The object storage and its signed links; the only file that knows boto3."""
+
+import base64
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jobstore.errors import KeyTaken, ObjectsRefused, ObjectsUnavailable
+from jobstore.settings import StorageSettings
+
+LINK_S = 3600
+REFUSALS = frozenset(
+    {
+        "AccessDenied",
+        "AllAccessDisabled",
+        "InvalidAccessKeyId",
+        "NoSuchBucket",
+        "PermanentRedirect",
+        "SignatureDoesNotMatch",
+    }
+)
+HTTP_PRECONDITION_FAILED = 412
+
+
+@dataclass(frozen=True)
+class Link:
+    """A signed link, and when it ends (milliseconds since 1970, UTC)."""
+
+    url: str
+    expires_at: int
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What stands under a key: its size in bytes and its SHA-256 in hex."""
+
+    size_bytes: int
+    sha256: str
+
+
+class Objects:
+    """One bucket."""
+
+    def __init__(self, bucket: str, **client_options: object) -> None:
+        """Keep the bucket's name and how to reach it; nothing connects yet."""
+        self.bucket = bucket
+        self._client_options = client_options
+
+    @classmethod
+    def of(cls, settings: StorageSettings) -> Self:
+        """Make it from settings; an endpoint of one's own is addressed by path, AWS by host name.
+
+        Source:
+            boto3 signs links with Signature Version 2 unless told otherwise (botocore
+            `_default_s3_presign_to_sigv2`), and newer regions refuse the global endpoint.
+        """
+        own_server = settings.s3_endpoint_url is not None
+        key_id, secret = settings.aws_access_key_id, settings.aws_secret_access_key
+        return cls(
+            settings.s3_bucket,
+            region_name=settings.s3_region,
+            endpoint_url=settings.s3_endpoint_url,
+            aws_access_key_id=key_id.get_secret_value() if key_id else None,
+            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if own_server else "virtual"},
+                connect_timeout=3,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 3},
+                request_checksum_calculation="when_supported",
+            ),
+        )
+
+    def make_bucket(self) -> None:
+        """Make the bucket, unless it is ours already.
+
+        Raises:
+            ObjectsUnavailable: the storage cannot be reached or is busy.
+            ObjectsRefused: it refuses us.
+        """
+        with as_our_errors(), suppress(self._client.exceptions.BucketAlreadyOwnedByYou):
+            self._client.create_bucket(Bucket=self.bucket)
+
+    def put_once(self, key: str, file: Path, job_id: str, sha256: str) -> StoredObject:
+        """Store a video under a key that is still free, or adopt this job's own earlier object.
+
+        Args:
+            key: the name of the object.
+            file: the whole video.
+            job_id: whose object it is; kept in the object's metadata.
+            sha256: of the file's bytes, in hex; the storage checks what arrives against it.
+
+        Returns:
+            What stands under the key now.
+
+        Raises:
+            KeyTaken: another job's object stands there; nothing was changed.
+            ObjectsUnavailable: the storage cannot be reached or is busy.
+            ObjectsRefused: it refuses us.
+        """
+        with as_our_errors(), file.open("rb") as body:
+            try:
+                self._client.put_object(
+                    Bucket=self.bucket,
+                    Key=key,
+                    Body=body,
+                    ContentType="video/mp4",
+                    ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
+                    Metadata={"job-id": job_id, "sha256": sha256},
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTP_PRECONDITION_FAILED:
+                    raise
+            return self._adopt(key, job_id)
+
+    def link(self, key: str, file_name: str) -> Link:
+        """Sign a link to an object, good for an hour from now.
+
+        Raises:
+            ObjectsRefused: there are no credentials to sign with.
+        """
+        with as_our_errors():
+            url = self._client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.bucket,
+                    "Key": key,
+                    "ResponseContentType": "video/mp4",
+                    "ResponseContentDisposition": f'attachment; filename="{file_name}"',
+                },
+                ExpiresIn=LINK_S,
+            )
+        ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LINK_S)
+        return Link(url, int(ends.timestamp() * 1000))
+
+    def _adopt(self, key: str, job_id: str) -> StoredObject:
+        head = self._client.head_object(Bucket=self.bucket, Key=key)
+        metadata = head["Metadata"]
+        if metadata.get("job-id") != job_id:
+            raise KeyTaken
+        return StoredObject(head["ContentLength"], metadata["sha256"])
+
+    @cached_property
+    def _client(self) -> Any:  # boto3 makes its classes at run time
+        return boto3.client("s3", **self._client_options)
+
+
+@contextmanager
+def as_our_errors() -> Iterator[None]:
+    """Turn boto3's errors into ours, by who can do something about them."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        kind = ObjectsRefused if code in REFUSALS else ObjectsUnavailable
+        raise kind(str(error)) from error
+    except BotoCoreError as error:
+        raise ObjectsUnavailable(str(error)) from error

@@ -1,0 +1,99 @@
+"""What is owed to the object storage, and paying it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from jobstore.errors import LeaseLost
+from jobstore.job import Delivery, Video
+from jobstore.sqlite import Database
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """The outbox of one store; a claimed row is handed back as a `Delivery` with its fence."""
+
+    database: Database
+
+    def claim(self, owner: str, lease_ms: int, now: int) -> Delivery | None:
+        """Give the row that is due longest to `owner`, for `lease_ms`."""
+        with self.database.writing() as connection:
+            row = self.database.queries.claim_delivery(
+                connection, owner=owner, lease_ends_at=now + lease_ms, now=now
+            )
+        return delivery_from(row) if row else None
+
+    def renew(self, delivery: Delivery, lease_ms: int, now: int) -> None:
+        """Move the end of the lease to `now + lease_ms`.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(connection, "renew_delivery", delivery, lease_ends_at=now + lease_ms)
+
+    def settle(self, delivery: Delivery, size_bytes: int, sha256: str, now: int) -> None:
+        """Record that the object stands in the storage, and complete its job with it.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(
+                connection,
+                "settle_delivery",
+                delivery,
+                size_bytes=size_bytes,
+                sha256=sha256,
+                now=now,
+            )
+            self.database.queries.complete_job(connection, job_id=delivery.job_id, now=now)
+
+    def postpone(self, delivery: Delivery, due_at: int, error: str) -> None:
+        """Give the row back, to be tried again at `due_at`.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(connection, "postpone_delivery", delivery, due_at=due_at, error=error)
+
+    def lose(self, delivery: Delivery, error: str, now: int) -> None:
+        """Give the row up and fail its job: the file it owes is lost.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(connection, "bury_delivery", delivery, error=error)
+            self.database.queries.lose_job(connection, job_id=delivery.job_id, error=error, now=now)
+
+    def rescue(self, dead_owners: Iterable[str], now: int) -> list[Delivery]:
+        """Take back the rows of dead owners and those whose lease has run out."""
+        with self.database.writing() as connection:
+            rows = self.database.queries.rescue_deliveries(
+                connection, dead_owners=json.dumps(list(dead_owners)), now=now
+            )
+            return [delivery_from(row) for row in list(rows)]
+
+    def _move(
+        self, connection: object, statement: str, delivery: Delivery, **values: object
+    ) -> None:
+        move = getattr(self.database.queries, statement)
+        claim = {"job_id": delivery.job_id, "kind": delivery.kind, "fence": delivery.fence}
+        if move(connection, **claim, **values) is None:
+            raise LeaseLost
+
+
+def delivery_from(row: Mapping[str, Any]) -> Delivery:
+    """Read a delivery out of its row."""
+    return Delivery(
+        job_id=row["job_id"],
+        kind=row["kind"],
+        key=row["key"],
+        video=Video(PurePosixPath(row["path"]), row["size_bytes"], row["sha256"]),
+        attempt=row["attempt"],
+        fence=row["fence"],
+    )

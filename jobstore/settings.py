@@ -1,0 +1,187 @@
+"""The settings, read once from the environment; every fault is reported, all together."""
+
+import math
+from pathlib import Path
+from typing import Annotated, TypeVar, cast
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobstore.abilities import DESCRIPTION, Abilities
+from jobstore.errors import SettingsWrong
+
+EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoint"
+SQLITE = "sqlite:///"
+HEARTBEATS_PER_LEASE = 3  # so that one or two missed heartbeats do not lose a lease
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Settings(BaseSettings):
+    """What every process needs to know."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+
+    data_dir: Path = Field(Path("/data"), description="where everything that lasts is kept")
+    database_url: str = Field("", description="the job store; sqlite:///DATA_DIR/jobs.db if unset")
+    lease_s: Seconds = Field(60, description="how long a claim lasts without a heartbeat")
+    heartbeat_s: Seconds = Field(15, description="how often a claim is renewed")
+    poll_s: Seconds = Field(5, description="how often a stage looks for work nobody woke it for")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _can_be_written(cls, data_dir: Path) -> Path:
+        try:
+            (data_dir / "work").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{data_dir} cannot be written ({error.strerror}); make it, or name another"
+            raise ValueError(message) from error
+        return data_dir.resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known(cls, database_url: str) -> str:
+        if database_url and not database_url.startswith(SQLITE):
+            message = f"starts with {SQLITE} and goes on with the path of a file"
+            raise ValueError(message)
+        return database_url
+
+    @field_validator("heartbeat_s")
+    @classmethod
+    def _fits_into_the_lease(cls, heartbeat_s: float, info: ValidationInfo) -> float:
+        lease_s = info.data.get("lease_s", math.inf)
+        if heartbeat_s * HEARTBEATS_PER_LEASE > lease_s:
+            message = (
+                f"is at most LEASE_S / {HEARTBEATS_PER_LEASE}, so that a missed one is no loss"
+            )
+            raise ValueError(message)
+        return heartbeat_s
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the job store."""
+        return self.database_url or f"{SQLITE}{self.data_dir / 'jobs.db'}"
+
+    @property
+    def images(self) -> Path:
+        """Where the pictures of accepted jobs lie."""
+        return self.data_dir / "inputs" / "images"
+
+    @property
+    def outputs(self) -> Path:
+        """Where whole videos lie until they are delivered, and after it."""
+        return self.data_dir / "outputs"
+
+    @property
+    def work(self) -> Path:
+        """Where unfinished files and the locks of owners lie."""
+        return self.data_dir / "work"
+
+    @property
+    def wake(self) -> Path:
+        """Where processes wake each other."""
+        return self.work / "wake"
+
+
+class ModelSettings(Settings):
+    """What a process needs besides that has to know the model."""
+
+    model_dir: Path | None = Field(
+        None,
+        validate_default=True,
+        description="the checkpoint; DATA_DIR/Wan2.2-TI2V-5B if unset; `pocket` is the embedded one",
+    )
+
+    @field_validator("model_dir")
+    @classmethod
+    def _holds_a_model(cls, model_dir: Path | None, info: ValidationInfo) -> Path:
+        if model_dir is None:
+            model_dir = info.data.get("data_dir", Path("/data")) / "Wan2.2-TI2V-5B"
+        if model_dir == Path("pocket"):
+            model_dir = EMBEDDED_MODEL
+        try:
+            Abilities.read(model_dir)
+        except (OSError, ValueError) as error:
+            message = (
+                f"{model_dir} has no readable {DESCRIPTION} ({said(error)}); name a checkpoint that"
+                f" has one, or `pocket`, or write it: python -m runner.render describe {model_dir}"
+            )
+            raise ValueError(message) from error
+        return model_dir
+
+    @property
+    def model(self) -> Path:
+        """The folder of the checkpoint."""
+        return cast("Path", self.model_dir)
+
+    def abilities(self) -> Abilities:
+        """Read what the model can do."""
+        return Abilities.read(self.model)
+
+
+class StorageSettings(Settings):
+    """What a process that talks to the object storage needs besides."""
+
+    s3_bucket: str = Field(min_length=3, description="the bucket that videos are delivered to")
+    s3_region: str = Field(min_length=1, description="the region of the bucket")
+    s3_endpoint_url: str | None = Field(None, description="another S3 server than that of AWS")
+    aws_access_key_id: SecretStr | None = Field(
+        None, description="unset: the role of the instance, as boto3 finds it"
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, validate_default=True, description="belongs to AWS_ACCESS_KEY_ID"
+    )
+
+    @field_validator("aws_secret_access_key")
+    @classmethod
+    def _comes_with_its_id(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (secret is None) != (info.data.get("aws_access_key_id") is None):
+            message = "is set together with AWS_ACCESS_KEY_ID, or neither of them"
+            raise ValueError(message)
+        return secret
+
+
+class GatewaySettings(StorageSettings, ModelSettings):
+    """What the gateway needs besides."""
+
+    api_secret_key: SecretStr = Field(min_length=1, description="what callers send as X-API-Key")
+    host: str = Field("127.0.0.1", description="the address the gateway listens on")
+    port: int = Field(8000, ge=1, le=65_535, description="the port the gateway listens on")
+
+    @field_validator("api_secret_key")
+    @classmethod
+    def _can_be_sent(cls, key: SecretStr) -> SecretStr:
+        text = key.get_secret_value()
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            message = "is made of visible ASCII characters, as a header can carry them"
+            raise ValueError(message)
+        return key
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def read(kind: type[AnySettings]) -> AnySettings:
+    """Read the settings of one process from the environment.
+
+    Raises:
+        SettingsWrong: with one line for every fault, none left out.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        faults = [f"{str(fault['loc'][0]).upper()} {reason(fault)}" for fault in error.errors()]
+        raise SettingsWrong(faults) from error
+
+
+def reason(fault: ErrorDetails) -> str:
+    """Say how a setting would be right; never what it was set to, which may be a secret."""
+    if fault["type"] == "missing":
+        return "is not set"
+    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "is")
+
+
+def said(error: OSError | ValueError) -> str:
+    """Shorten an error to one line."""
+    return (getattr(error, "strerror", None) or str(error)).replace("\n", "; ")

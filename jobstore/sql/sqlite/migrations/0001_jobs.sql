@@ -1,0 +1,133 @@
+-- The tables of the job store. The database itself refuses what may not be: a terminal state is
+-- final, a rendered job never goes back, a fence only rises, a job is leased if and only if it is
+-- being processed. Times `_at` are milliseconds since 1970, UTC, and always come from the caller.
+
+CREATE TABLE jobs (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id        TEXT    NOT NULL UNIQUE,
+    state         TEXT    NOT NULL CHECK (state IN
+                      ('queued', 'processing', 'rendered', 'completed', 'failed', 'cancelled')),
+    request       TEXT    NOT NULL CHECK (json_valid(request)),
+    source        TEXT    NOT NULL,
+    priority      INTEGER NOT NULL DEFAULT 0,
+    due_at        INTEGER NOT NULL,
+    attempt       INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    failures      INTEGER NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    crashes       INTEGER NOT NULL DEFAULT 0 CHECK (crashes >= 0),
+    fence         INTEGER NOT NULL DEFAULT 0 CHECK (fence >= 0),
+    -- 1 once a denoising step was finished since the claim: then a crash is not the job's fault.
+    stepped       INTEGER NOT NULL DEFAULT 0 CHECK (stepped IN (0, 1)),
+    lease_owner   TEXT,
+    lease_ends_at INTEGER,
+    phase         TEXT,
+    step          INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
+    progress      INTEGER NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
+    accepted_at   INTEGER NOT NULL,
+    changed_at    INTEGER NOT NULL,
+    started_at    INTEGER,
+    ended_at      INTEGER,
+    error_code    TEXT,
+    error         TEXT,
+    CHECK ((state = 'processing') = (lease_owner IS NOT NULL)),
+    CHECK ((lease_owner IS NULL) = (lease_ends_at IS NULL)),
+    CHECK ((state IN ('completed', 'failed', 'cancelled')) = (ended_at IS NOT NULL)),
+    CHECK (state <> 'failed' OR (error_code IS NOT NULL AND error IS NOT NULL)),
+    CHECK (state <> 'completed' OR progress = 100)
+) STRICT;
+
+CREATE INDEX jobs_queued ON jobs (priority DESC, seq) WHERE state = 'queued';
+CREATE INDEX jobs_leased ON jobs (lease_ends_at) WHERE state = 'processing';
+
+CREATE TABLE job_events (
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT    NOT NULL REFERENCES jobs (job_id),
+    state  TEXT    NOT NULL,
+    fence  INTEGER NOT NULL,
+    at     INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX job_events_by_job ON job_events (job_id, seq);
+
+CREATE TABLE outbox (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id        TEXT    NOT NULL REFERENCES jobs (job_id),
+    kind          TEXT    NOT NULL CHECK (kind IN ('video')),
+    state         TEXT    NOT NULL CHECK (state IN ('owed', 'delivering', 'delivered', 'dead')),
+    key           TEXT    NOT NULL UNIQUE,
+    path          TEXT    NOT NULL,
+    size_bytes    INTEGER NOT NULL CHECK (size_bytes > 0),
+    sha256        TEXT    NOT NULL CHECK (length(sha256) = 64),
+    due_at        INTEGER NOT NULL,
+    attempt       INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+    fence         INTEGER NOT NULL DEFAULT 0 CHECK (fence >= 0),
+    lease_owner   TEXT,
+    lease_ends_at INTEGER,
+    error         TEXT,
+    delivered_at  INTEGER,
+    UNIQUE (job_id, kind),
+    CHECK ((state = 'delivering') = (lease_owner IS NOT NULL)),
+    CHECK ((lease_owner IS NULL) = (lease_ends_at IS NULL)),
+    CHECK ((state = 'delivered') = (delivered_at IS NOT NULL))
+) STRICT;
+
+CREATE INDEX outbox_owed ON outbox (due_at, seq) WHERE state = 'owed';
+CREATE INDEX outbox_leased ON outbox (lease_ends_at) WHERE state = 'delivering';
+
+CREATE TABLE stages (
+    name    TEXT    NOT NULL,
+    host    TEXT    NOT NULL,
+    beat_at INTEGER NOT NULL,
+    facts   TEXT    NOT NULL CHECK (json_valid(facts)),
+    PRIMARY KEY (name, host)
+) STRICT;
+
+CREATE TRIGGER jobs_start_queued BEFORE INSERT ON jobs
+WHEN NEW.state <> 'queued'
+BEGIN
+    SELECT RAISE(ABORT, 'a job starts as queued');
+END;
+
+CREATE TRIGGER jobs_move_legally BEFORE UPDATE OF state ON jobs
+WHEN OLD.state <> NEW.state AND OLD.state || ' -> ' || NEW.state NOT IN (
+    'queued -> processing',
+    'processing -> queued',
+    'processing -> rendered',
+    'processing -> failed',
+    'rendered -> completed',
+    'rendered -> failed'
+)
+BEGIN
+    SELECT RAISE(ABORT, 'this move is not in the state machine');
+END;
+
+CREATE TRIGGER jobs_fence_rises BEFORE UPDATE ON jobs
+WHEN NEW.fence < OLD.fence
+    OR (OLD.state = 'queued' AND NEW.state = 'processing' AND NEW.fence = OLD.fence)
+BEGIN
+    SELECT RAISE(ABORT, 'a fence only rises, and every claim raises it');
+END;
+
+CREATE TRIGGER jobs_request_stays BEFORE UPDATE OF job_id, request, accepted_at ON jobs
+WHEN NEW.job_id <> OLD.job_id OR NEW.request <> OLD.request OR NEW.accepted_at <> OLD.accepted_at
+BEGIN
+    SELECT RAISE(ABORT, 'what was asked never changes');
+END;
+
+CREATE TRIGGER outbox_settled_is_final BEFORE UPDATE OF state ON outbox
+WHEN OLD.state IN ('delivered', 'dead') AND NEW.state <> OLD.state
+BEGIN
+    SELECT RAISE(ABORT, 'a settled row of the outbox is final');
+END;
+
+CREATE TRIGGER jobs_accepted AFTER INSERT ON jobs
+BEGIN
+    INSERT INTO job_events (job_id, state, fence, at)
+    VALUES (NEW.job_id, NEW.state, NEW.fence, NEW.changed_at);
+END;
+
+CREATE TRIGGER jobs_moved AFTER UPDATE OF state ON jobs
+WHEN OLD.state <> NEW.state
+BEGIN
+    INSERT INTO job_events (job_id, state, fence, at)
+    VALUES (NEW.job_id, NEW.state, NEW.fence, NEW.changed_at);
+END;

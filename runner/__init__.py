@@ -1,0 +1,1 @@
+"""Work goes out: the render stage and the delivery stage."""

@@ -1,0 +1,1 @@
+"""The delivery stage: pays the outbox into the object storage."""

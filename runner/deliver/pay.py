@@ -1,0 +1,102 @@
+"""Paying one row of the outbox: the file becomes the object, then the job is completed."""
+
+import hashlib
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+from structlog.stdlib import get_logger
+
+from jobstore.clock import now_ms
+from jobstore.errors import KeyTaken, LeaseLost, ObjectsRefused, ObjectsUnavailable, OutputLost
+from jobstore.job import Delivery, Video
+from jobstore.objects import Objects, StoredObject
+from runner.stage import Stage
+
+log = get_logger()
+
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LAST_S = 300.0
+
+
+class Pay:
+    """The work of the delivery stage."""
+
+    def __init__(self, stage: Stage, objects: Objects, dice: random.Random) -> None:
+        """Pay the outbox of the stage's store into `objects`; `dice` spreads the retries."""
+        self.stage = stage
+        self.objects = objects
+        self.dice = dice
+        self.facts: Mapping[str, object] = {}
+
+    def prepare(self) -> None:
+        """Nothing to load."""
+        self.facts = {"state": "ready"}
+
+    def run_once(self) -> bool:
+        """Pay the row that is due longest, if any."""
+        lease_ms = int(self.stage.settings.lease_s * 1000)
+        outbox = self.stage.store.outbox
+        delivery = outbox.claim(self.stage.owner.owner_id, lease_ms, now_ms())
+        if delivery is None:
+            return False
+
+        def renew() -> None:
+            outbox.renew(delivery, lease_ms, now_ms())
+
+        with (
+            structlog.contextvars.bound_contextvars(job_id=delivery.job_id),
+            self.stage.heartbeat.holding(renew),
+        ):
+            try:
+                self._pay(delivery)
+            except LeaseLost:
+                log.warning("outbox.dropped", fence=delivery.fence)
+        return True
+
+    def _pay(self, delivery: Delivery) -> None:
+        outbox = self.stage.store.outbox
+        try:
+            stored = self._deliver(delivery)
+        except OutputLost as error:
+            outbox.lose(delivery, str(error), now_ms())
+            log.error("outbox.lost", error=str(error))  # noqa: TRY400 - the message is the fact
+        except (ObjectsUnavailable, ObjectsRefused, KeyTaken) as error:
+            pause_s = backoff_s(delivery.attempt, self.dice)
+            outbox.postpone(delivery, now_ms() + int(pause_s * 1000), str(error))
+            level = log.warning if isinstance(error, ObjectsUnavailable) else log.error
+            level("outbox.postponed", error=str(error), again_in_s=round(pause_s, 1))
+        else:
+            outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
+            log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
+
+    def _deliver(self, delivery: Delivery) -> StoredObject:
+        file = self.stage.settings.data_dir / delivery.video.path
+        check(file, delivery.video)
+        return self.objects.put_once(
+            delivery.key, file, job_id=delivery.job_id, sha256=delivery.video.sha256
+        )
+
+
+def check(file: Path, video: Video) -> None:
+    """Check that a file is still the one that was rendered.
+
+    Raises:
+        OutputLost: it is gone, or its bytes are others.
+    """
+    try:
+        with file.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        message = f"The rendered file {video.path} is gone from this machine's disk."
+        raise OutputLost(message) from error
+    if sha256 != video.sha256:
+        message = f"The rendered file {video.path} was altered after it was rendered."
+        raise OutputLost(message)
+
+
+def backoff_s(attempt: int, dice: random.Random) -> float:
+    """Choose a pause in seconds: doubled at each attempt, cut at five minutes, with full jitter."""
+    longest = min(BACKOFF_LAST_S, BACKOFF_FIRST_S * 2.0 ** min(attempt, 16))
+    return dice.uniform(BACKOFF_FIRST_S / 2, longest)

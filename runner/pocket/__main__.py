@@ -1,0 +1,38 @@
+"""`python -m runner.pocket make`: write the embedded model to where `MODEL_DIR=pocket` looks."""
+
+import argparse
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+from jobstore.abilities import DESCRIPTION
+from jobstore.settings import EMBEDDED_MODEL
+from runner.pocket import architecture
+
+
+def main() -> None:
+    """Make the checkpoint unless it is there already."""
+    parser = argparse.ArgumentParser(prog="python -m runner.pocket", description=__doc__)
+    parser.add_argument("command", choices=("make",))
+    parser.add_argument("--to", type=Path, default=EMBEDDED_MODEL, help="the folder to make")
+    folder = parser.parse_args().to
+    if not (folder / DESCRIPTION).exists():
+        make(folder)
+
+
+def make(folder: Path) -> None:
+    """Write the checkpoint aside and rename it, so that a half one is never taken for whole."""
+    logging.getLogger("diffusers").setLevel(logging.ERROR)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checkpoint-") as scratch:
+        whole = Path(scratch) / folder.name
+        architecture.pipeline().save_pretrained(whole)
+        description = architecture.ABILITIES.model_dump_json(indent=2)
+        (whole / DESCRIPTION).write_text(f"{description}\n", encoding="utf-8")
+        whole.rename(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Frames become an MP4 that plays everywhere from its first byte; and looking whether one did."""
+
+from pathlib import Path
+from typing import Any
+
+import av
+from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, ColorRange
+
+from runner.render.film import Frames
+
+CRF = "16"
+
+
+class VideoBroken(Exception):
+    """The file is not the video it should be."""
+
+
+def encode(frames: Frames, path: Path, fps: int) -> None:
+    """Write frames as H.264 in MP4: yuv420p, BT.709, index first.
+
+    Args:
+        frames: uint8 pixels, shape (frame, height, width, channel=3), RGB, even sides.
+        path: where the file goes; its folder exists.
+        fps: playback speed, frames per second.
+
+    Source:
+        faststart moves the index to the front: ffmpeg formats manual, mov muxer. CRF 16 is near
+        what the authors' own writer uses (quality 8 of 10); the usual 25 is visibly soft.
+    """
+    _count, height, width, _channels = frames.shape
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream: Any = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": CRF, "preset": "medium"}
+        context = stream.codec_context
+        context.colorspace = Colorspace.ITU709
+        context.color_primaries = ColorPrimaries.BT709
+        context.color_trc = ColorTrc.BT709
+        context.color_range = ColorRange.MPEG
+        for pixels in frames:
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+
+
+def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
+    """Read a file back as a player would.
+
+    Args:
+        path: the file.
+        shape: how many frames it should have, and their height and width in pixels.
+        fps: the speed it should have.
+
+    Raises:
+        VideoBroken: it cannot be read to its end, or it is another video.
+    """
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            count = sum(1 for _ in container.decode(stream))
+            found = ((count, stream.height, stream.width), stream.average_rate)
+    except (av.FFmpegError, IndexError) as error:
+        message = f"{path.name} cannot be read back: {error}"
+        raise VideoBroken(message) from error
+    if found != (shape, fps):
+        message = f"{path.name} should be {shape} at {fps}, and is {found[0]} at {found[1]}"
+        raise VideoBroken(message)

@@ -1,0 +1,132 @@
+"""How a stage of work lives: woken or by the clock it works one thing after another, until told to stop.
+
+Threads: one works, one beats, one looks for what nobody woke it for, one watches for wake-ups, and
+the main thread waits for a signal. The first signal ends the stage in good order, a second at once.
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from structlog.stdlib import get_logger
+
+from jobstore import owner as owners
+from jobstore.clock import now_ms
+from jobstore.errors import StoreUnavailable
+from jobstore.owner import Owner
+from jobstore.settings import Settings
+from jobstore.store import Store
+from jobstore.wake import Wake
+from runner.heartbeat import Heartbeat
+from runner.schedule import Schedule
+
+log = get_logger()
+
+SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+EXIT_AT_ONCE = 70
+
+
+class Work(Protocol):
+    """What a stage does: get ready once, then one thing at a time."""
+
+    facts: Mapping[str, object]
+
+    def prepare(self) -> None:
+        """Get ready to work; may take minutes."""
+
+    def run_once(self) -> bool:
+        """Do one thing; False when there was nothing to do."""
+
+
+class Stage:
+    """One process that does one kind of work for a store."""
+
+    def __init__(self, name: str, topic: str, settings: Settings) -> None:
+        """Name the stage and what wakes it, and open the store.
+
+        Signals are held back from here on, before any thread is made: only `serve` takes them.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        self.name = name
+        self.topic = topic
+        self.settings = settings
+        self.host = socket.gethostname()
+        self.wake = Wake(settings.wake)
+        self.store = Store.open(settings.store_url, self.wake)
+        self.owner = Owner.join(settings.work)
+        self.heartbeat = Heartbeat(self._beat)
+        self.stopping = threading.Event()
+        self._woken = threading.Event()
+        self._facts: Callable[[], Mapping[str, object]] = dict
+        self._failed = False
+
+    def serve(self, work: Work) -> int:
+        """Work until a signal comes; the exit code is 0 unless the work itself broke."""
+        self._facts = lambda: work.facts
+        schedule = Schedule()
+        schedule.every(self.settings.heartbeat_s, "heartbeat", self.heartbeat.tick)
+        schedule.every(self.settings.poll_s, "poll", self._look)
+        self.wake.watch(self.topic, self._woken.set, self.stopping)
+        worker = threading.Thread(target=self._run, args=(work,), name="work")
+        schedule.start()
+        worker.start()
+        signal.sigwait(SIGNALS)
+        log.info("stage.stopping")
+        self.stopping.set()
+        self._woken.set()
+        while worker.is_alive():
+            if signal.sigtimedwait(SIGNALS, 0.1):
+                os._exit(EXIT_AT_ONCE)  # what was held is taken back by its owner's lock
+        schedule.stop()
+        self._leave()
+        return int(self._failed)
+
+    def _run(self, work: Work) -> None:
+        try:
+            work.prepare()
+            log.info("stage.ready", **work.facts)
+            self.heartbeat.tick()
+            self._woken.set()
+            while not self.stopping.is_set():
+                self._woken.wait()
+                self._woken.clear()
+                self._drain(work)
+        except Exception:
+            log.exception("stage.crashed")
+            self._failed = True
+        finally:
+            if not self.stopping.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _drain(self, work: Work) -> None:
+        try:
+            while not self.stopping.is_set() and work.run_once():
+                pass
+        except StoreUnavailable as error:
+            log.warning("store.unavailable", error=str(error))
+
+    def _look(self) -> None:
+        """Take back what dead processes held, and look for work that no wake-up told of."""
+        dead = owners.dead_owners(self.settings.work)
+        now = now_ms()
+        for job in self.store.jobs.rescue(dead, now):
+            log.warning("job.rescued", job_id=job.job_id, state=job.state, fence=job.fence)
+        for delivery in self.store.outbox.rescue(dead, now):
+            log.warning("outbox.rescued", job_id=delivery.job_id)
+        owners.forget(self.settings.work, dead)
+        self._woken.set()
+
+    def _beat(self) -> None:
+        facts = {"state": "loading", **self._facts()}
+        if self.stopping.is_set():
+            facts["state"] = "stopping"
+        self.store.stages.beat(self.name, self.host, facts, now_ms())
+
+    def _leave(self) -> None:
+        self.store.stages.leave(self.name, self.host)
+        self.owner.leave()
+        self.store.close()
+        log.info("stage.stopped")
