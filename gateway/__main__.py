@@ -25,7 +25,7 @@ class Server(uvicorn.Server):
         """Listen, and say where."""
         await super().startup(sockets)
         if self.started:
-            log.info("gateway.ready", url=f"http://{self.config.host}:{self.config.port}")
+            log.info("gateway.started", url=f"http://{self.config.host}:{self.config.port}")
 
 
 def serve() -> int:

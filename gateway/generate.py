@@ -2,6 +2,7 @@
 
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -72,7 +73,7 @@ def check(body: dict[str, object]) -> tuple[Wanted, Picture | None]:
     try:
         wanted = Wanted.model_validate(body)
     except ValidationError as error:
-        faults = [fault_of(dict(details)) for details in error.errors(include_url=False)]
+        faults = [fault_of(details) for details in error.errors(include_url=False)]
     if body.get("image_url") is not None:
         message = "image_url is not offered yet; send the picture itself as image_base64."
         faults.append(Fault("image_url", "image_url_disabled", message))
@@ -118,7 +119,7 @@ def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str)
     )
 
 
-def fault_of(details: dict[str, object]) -> Fault:
+def fault_of(details: Mapping[str, object]) -> Fault:
     """Say what is wrong with a field and how it would be right."""
     place = details["loc"]
     field = str(place[0]) if isinstance(place, tuple) and place else ""

@@ -42,7 +42,7 @@ class Fault(NamedTuple):
     message: str
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word
+class Problem(Exception):
     """The request cannot be done; answered to the caller, with every fault."""
 
     def __init__(self, faults: Sequence[Fault], headers: Mapping[str, str] | None = None) -> None:

@@ -57,11 +57,11 @@ def describe(parts: Parts, job_id: str) -> dict[str, object]:
 
 
 def sign(parts: Parts, job: Job) -> Link | None:
-    """Sign a link anew at each read; None for a job without a video, or while none can be signed."""
+    """Sign a link, anew at each read; None without a video, or while none can be signed."""
     if job.state is not State.COMPLETED:
         return None
     try:
         return parts.objects.link(job.object_key, f"{job.job_id}.mp4")
     except (ObjectsRefused, ObjectsUnavailable) as error:
-        log.error("link.refused", job_id=job.job_id, error=str(error))  # noqa: TRY400
+        log.error("link.refused", job_id=job.job_id, error=str(error))
         return None

@@ -58,7 +58,7 @@ def rendering(stream: TextIO) -> list[Processor]:
 def name_the_library(
     _logger: object, _method: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    """Give a library's line an event name of ours, its words as `message`, its logger as `library`."""
+    """Make an event of a library's line: its words in `message`, its logger in `library`."""
     event["message"] = event["event"]
     event["event"] = "library.spoke"
     record = event.get("_record")

@@ -1,10 +1,10 @@
 """The object storage and its signed links; the only file that knows boto3."""
 
 import base64
-import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -140,7 +140,7 @@ class Objects:
                 },
                 ExpiresIn=LINK_S,
             )
-        ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=LINK_S)
+        ends = datetime.now(UTC) + timedelta(seconds=LINK_S)
         return Link(url, int(ends.timestamp() * 1000))
 
     def _adopt(self, key: str, job_id: str) -> StoredObject:

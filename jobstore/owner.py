@@ -16,10 +16,9 @@ from ulid import ULID
 class Owner:
     """This process as a holder of leases."""
 
-    def __init__(self, owner_id: str, lock: Path, descriptor: int) -> None:
+    def __init__(self, owner_id: str, descriptor: int) -> None:
         """Take what `join` has made; not to be called by others."""
         self.owner_id = owner_id
-        self._lock = lock
         self._descriptor = descriptor
 
     @classmethod
@@ -33,12 +32,11 @@ class Owner:
         unnamed = folder / f"{owner_id}.new"
         descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        lock = unnamed.rename(folder / f"{owner_id}.lock")
-        return cls(owner_id, lock, descriptor)
+        unnamed.rename(folder / f"{owner_id}.lock")
+        return cls(owner_id, descriptor)
 
     def leave(self) -> None:
-        """Stop being an owner; only after every lease was given back."""
-        self._lock.unlink(missing_ok=True)
+        """Stop being an owner: what is still held, if anything, is free to be taken back."""
         os.close(self._descriptor)
 
 

@@ -28,7 +28,7 @@ def run(stage: str, work: Callable[[], int]) -> int:
             sys.stderr.write(f"{fault}\n")
         return EXIT_SETTINGS
     except Wan22Error as error:
-        log.error("stage.refused", error=str(error))  # noqa: TRY400 - no fault of the code
+        log.error("stage.refused", error=str(error))
         return EXIT_FAILED
     except Exception:
         log.exception("stage.crashed")

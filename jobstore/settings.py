@@ -1,11 +1,11 @@
 """The settings, read once from the environment; every fault is reported, all together."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobstore.abilities import DESCRIPTION, Abilities
@@ -90,7 +90,7 @@ class ModelSettings(Settings):
     model_dir: Path | None = Field(
         None,
         validate_default=True,
-        description="the checkpoint; DATA_DIR/Wan2.2-TI2V-5B if unset; `pocket` is the embedded one",
+        description="the checkpoint; DATA_DIR/Wan2.2-TI2V-5B if unset; `pocket`: the embedded one",
     )
 
     @field_validator("model_dir")
@@ -175,11 +175,11 @@ def read(kind: type[AnySettings]) -> AnySettings:
         raise SettingsWrong(faults) from error
 
 
-def reason(fault: ErrorDetails) -> str:
+def reason(fault: Mapping[str, object]) -> str:
     """Say how a setting would be right; never what it was set to, which may be a secret."""
     if fault["type"] == "missing":
         return "is not set"
-    return fault["msg"].removeprefix("Value error, ").replace("Input should be", "is")
+    return str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "is")
 
 
 def said(error: OSError | ValueError) -> str:

@@ -6,9 +6,9 @@ from typing import Self
 
 from jobstore.jobs import Jobs
 from jobstore.outbox import Outbox
+from jobstore.settings import SQLITE
 from jobstore.sqlite import Database
 from jobstore.stages import Stages
-from jobstore.settings import SQLITE
 from jobstore.wake import Wake
 
 

@@ -12,9 +12,9 @@ def main() -> int:
     parser.add_argument("stage", choices=("render", "deliver"))
     stage = parser.parse_args().stage
     if stage == "render":
-        from runner.render.serve import serve  # noqa: PLC0415 - delivery never loads torch
+        from runner.render.serve import serve
     else:
-        from runner.deliver.serve import serve  # noqa: PLC0415
+        from runner.deliver.serve import serve
     return process.run(stage, serve)
 
 

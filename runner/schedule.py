@@ -5,8 +5,8 @@ ticks here: one bounded run of a loop. A tick only wakes a thread or takes milli
 still runs when it is due again is left out, and whatever it raises is logged and swallowed.
 """
 
-import datetime
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -18,7 +18,7 @@ class Schedule:
     def __init__(self) -> None:
         """Make an empty schedule; it runs from `start` to `stop`."""
         self._scheduler = BackgroundScheduler(
-            timezone=datetime.UTC,
+            timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
@@ -31,7 +31,7 @@ class Schedule:
             seconds=seconds,
             id=name,
             executor=name,
-            next_run_time=datetime.datetime.now(datetime.UTC),
+            next_run_time=datetime.now(UTC),
         )
 
     def start(self) -> None:

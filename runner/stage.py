@@ -1,4 +1,4 @@
-"""How a stage of work lives: woken or by the clock it works one thing after another, until told to stop.
+"""How a stage lives: woken or by the clock, it does one thing after another until told to stop.
 
 Threads: one works, one beats, one looks for what nobody woke it for, one watches for wake-ups, and
 the main thread waits for a signal. The first signal ends the stage in good order, a second at once.
@@ -61,6 +61,7 @@ class Stage:
         self.stopping = threading.Event()
         self._woken = threading.Event()
         self._facts: Callable[[], Mapping[str, object]] = dict
+        self._prepared = threading.Event()
         self._failed = False
 
     def serve(self, work: Work) -> int:
@@ -70,14 +71,14 @@ class Stage:
         schedule.every(self.settings.heartbeat_s, "heartbeat", self.heartbeat.tick)
         schedule.every(self.settings.poll_s, "poll", self._look)
         self.wake.watch(self.topic, self._woken.set, self.stopping)
-        worker = threading.Thread(target=self._run, args=(work,), name="work")
+        worker = threading.Thread(target=self._run, args=(work,), name="work", daemon=True)
         schedule.start()
         worker.start()
         signal.sigwait(SIGNALS)
-        log.info("stage.stopping")
+        log.info("stage.signalled")
         self.stopping.set()
         self._woken.set()
-        while worker.is_alive():
+        while self._prepared.is_set() and worker.is_alive():
             if signal.sigtimedwait(SIGNALS, 0.1):
                 os._exit(EXIT_AT_ONCE)  # what was held is taken back by its owner's lock
         schedule.stop()
@@ -87,7 +88,8 @@ class Stage:
     def _run(self, work: Work) -> None:
         try:
             work.prepare()
-            log.info("stage.ready", **work.facts)
+            self._prepared.set()
+            log.info("stage.started", **work.facts)
             self.heartbeat.tick()
             self._woken.set()
             while not self.stopping.is_set():
@@ -106,18 +108,22 @@ class Stage:
             while not self.stopping.is_set() and work.run_once():
                 pass
         except StoreUnavailable as error:
-            log.warning("store.unavailable", error=str(error))
+            log.warning("store.missed", error=str(error))
 
     def _look(self) -> None:
         """Take back what dead processes held, and look for work that no wake-up told of."""
-        dead = owners.dead_owners(self.settings.work)
-        now = now_ms()
+        try:
+            self._rescue(owners.dead_owners(self.settings.work), now_ms())
+        except StoreUnavailable as error:
+            log.warning("store.missed", error=str(error))
+        self._woken.set()
+
+    def _rescue(self, dead: list[str], now: int) -> None:
         for job in self.store.jobs.rescue(dead, now):
             log.warning("job.rescued", job_id=job.job_id, state=job.state, fence=job.fence)
         for delivery in self.store.outbox.rescue(dead, now):
             log.warning("outbox.rescued", job_id=delivery.job_id)
         owners.forget(self.settings.work, dead)
-        self._woken.set()
 
     def _beat(self) -> None:
         facts = {"state": "loading", **self._facts()}
@@ -126,7 +132,10 @@ class Stage:
         self.store.stages.beat(self.name, self.host, facts, now_ms())
 
     def _leave(self) -> None:
-        self.store.stages.leave(self.name, self.host)
+        try:
+            self.store.stages.leave(self.name, self.host)
+        except StoreUnavailable as error:
+            log.warning("store.missed", error=str(error))
         self.owner.leave()
         self.store.close()
         log.info("stage.stopped")

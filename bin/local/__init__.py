@@ -1,1 +1,1 @@
-"""A whole wan22 on this machine: an S3 server and the three processes, for bin/demo and the tests."""
+"""A whole wan22 on this machine, for bin/demo and the tests: an S3 server, three processes."""

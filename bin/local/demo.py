@@ -1,4 +1,4 @@
-"""What bin/demo does once everything is installed: one prompt, one video, and all the way between."""
+"""What bin/demo does once everything is installed: from one prompt to one video."""
 
 import argparse
 import os
@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bin/demo",
         description="Render one video through the whole service on this machine.",
-        epilog="DATA_DIR keeps everything in a folder of yours, MODEL_DIR renders with another model.",
+        epilog="Set DATA_DIR to keep everything in a folder, MODEL_DIR for another model.",
     )
     parser.add_argument("prompt", help="what to show, such as: a red circle moves right")
     parser.add_argument("--image", type=Path, help="a picture to start from (PNG, JPEG, WebP)")

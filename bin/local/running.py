@@ -25,6 +25,7 @@ class Running:
     def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches only whoever ends it."""
         self.log = log
+        self.name = " ".join(command[:3])
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -56,7 +57,7 @@ class Running:
             else:
                 time.sleep(0.05)
                 continue
-            text = f"{self._process.args} {message}:\n{self.tail()}"
+            text = f"{self.name} {message}:\n{self.tail()}"
             raise StartFailed(text)
 
     def tail(self, lines: int = 20) -> str:

@@ -61,15 +61,21 @@ class Pay:
             stored = self._deliver(delivery)
         except OutputLost as error:
             outbox.lose(delivery, str(error), now_ms())
-            log.error("outbox.lost", error=str(error))  # noqa: TRY400 - the message is the fact
-        except (ObjectsUnavailable, ObjectsRefused, KeyTaken) as error:
-            pause_s = backoff_s(delivery.attempt, self.dice)
-            outbox.postpone(delivery, now_ms() + int(pause_s * 1000), str(error))
-            level = log.warning if isinstance(error, ObjectsUnavailable) else log.error
-            level("outbox.postponed", error=str(error), again_in_s=round(pause_s, 1))
+            log.error("outbox.lost", error=str(error))
+        except ObjectsUnavailable as error:
+            pause_s = self._postpone(delivery, error)
+            log.warning("outbox.postponed", error=str(error), again_in_s=pause_s)
+        except (ObjectsRefused, KeyTaken) as error:
+            pause_s = self._postpone(delivery, error)
+            log.error("outbox.blocked", error=str(error), again_in_s=pause_s)
         else:
             outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
             log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
+
+    def _postpone(self, delivery: Delivery, error: Exception) -> float:
+        pause_s = backoff_s(delivery.attempt, self.dice)
+        self.stage.store.outbox.postpone(delivery, now_ms() + int(pause_s * 1000), str(error))
+        return round(pause_s, 1)
 
     def _deliver(self, delivery: Delivery) -> StoredObject:
         file = self.stage.settings.data_dir / delivery.video.path

@@ -81,7 +81,7 @@ def vae() -> AutoencoderKLWan:
 
 
 def transformer() -> WanTransformer3DModel:
-    """Build the transformer: 4 layers of 8 heads; a token holds 2x2x48 = 192 values, so width 256."""
+    """Build the transformer: 4 layers, width 256, since a token holds 2x2x48 = 192 values."""
     return WanTransformer3DModel(
         patch_size=(1, 2, 2),
         num_attention_heads=8,

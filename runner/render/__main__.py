@@ -1,4 +1,4 @@
-"""`python -m runner.render describe FOLDER`: write `wan22.json` beside a Wan 2.2 TI2V-5B checkpoint."""
+"""`python -m runner.render describe FOLDER`: write `wan22.json` for Wan 2.2 TI2V-5B."""
 
 import argparse
 from pathlib import Path

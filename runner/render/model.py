@@ -46,8 +46,8 @@ class Model:
 def load(folder: Path, abilities: Abilities) -> Model:
     """Load a checkpoint in the diffusers format of Wan 2.2 TI2V-5B, onto the GPU if there is one.
 
-    The transformer and the text encoder run in bfloat16 on a GPU and in float32 on a CPU, the VAE in
-    float32. Parts are never converted after they are loaded: some of their modules stay float32.
+    On a GPU the transformer and the text encoder run in bfloat16; everything else is float32. Parts
+    are never converted after they are loaded, since some of their modules must stay float32.
 
     Raises:
         OSError: a file of the checkpoint is missing or broken.

@@ -1,10 +1,11 @@
 """Frames become an MP4 that plays everywhere from its first byte; and looking whether one did."""
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc, ColorRange
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from runner.render.film import Frames
 
@@ -62,10 +63,10 @@ def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             count = sum(1 for _ in container.decode(stream))
-            found = ((count, stream.height, stream.width), stream.average_rate)
+            found = (count, stream.height, stream.width, stream.average_rate)
     except (av.FFmpegError, IndexError) as error:
         message = f"{path.name} cannot be read back: {error}"
         raise VideoBroken(message) from error
-    if found != (shape, fps):
-        message = f"{path.name} should be {shape} at {fps}, and is {found[0]} at {found[1]}"
+    if found != (*shape, Fraction(fps)):
+        message = f"{path.name} should be {(*shape, fps)}, and is {found}"
         raise VideoBroken(message)

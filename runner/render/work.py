@@ -12,9 +12,11 @@ from jobstore.clock import now_ms
 from jobstore.errors import LeaseLost, StoreUnavailable
 from jobstore.files import publish
 from jobstore.job import Job, Phase, Video
+from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
 from runner.render.model import Model, load
+from runner.render.picture import PictureLost
 from runner.stage import Stage
 
 log = get_logger()
@@ -30,7 +32,7 @@ BEGINS = {
 BACKOFF_S = (10.0, 40.0, 160.0)
 
 
-class Stopped(Exception):  # noqa: N818 - not an error
+class Stopped(Exception):
     """The stage was told to stop."""
 
 
@@ -89,10 +91,12 @@ class Render:
         except Stopped:
             jobs.release(job, now_ms())
             log.info("job.released", fence=job.fence)
+        except PictureLost as error:
+            jobs.fail(job, "image_lost", str(error), now_ms())
+            log.error("job.failed", error=str(error))
         except StoreUnavailable:
             raise  # the file is kept: whoever claims the job next finishes with it
         except Exception as error:
-            log.exception("job.broke")
             self._retry(job, error)
 
     def _render(self, job: Job) -> Video:
@@ -147,7 +151,10 @@ class Render:
             due_at=now + int(pause_s * 1000),
             now=now,
         )
-        log.warning("job.failed", state=state, again_in_s=round(pause_s, 1))
+        if state is State.FAILED:
+            log.error("job.failed", exc_info=error)
+        else:
+            log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
 
     def _output(self, job: Job) -> Path:
         return self.settings.outputs / f"{job.job_id}.{job.fence}.mp4"
