@@ -13,6 +13,7 @@ from jobstore.files import write_whole
 FORMATS = ("PNG", "JPEG", "WEBP")
 LIMIT_BYTES = 10 << 20
 SIDE_MIN, SIDE_MAX, PIXELS_MAX = 16, 8192, 25_000_000
+SHAPE_MAX = 4  # the longer side by the shorter: beyond it, too little of the picture is left
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns; `decode` measures before it reads
 
@@ -85,6 +86,9 @@ def measure(image: Image.Image) -> None:
     width, height = image.size
     if min(width, height) < SIDE_MIN or max(width, height) > SIDE_MAX:
         message = f"is {width}x{height}; each side is {SIDE_MIN} to {SIDE_MAX} pixels"
+        raise PictureRefused(message)
+    if max(width, height) > SHAPE_MAX * min(width, height):
+        message = f"is {width}x{height}; its longer side is at most {SHAPE_MAX} times its shorter"
         raise PictureRefused(message)
     if width * height > PIXELS_MAX:
         message = f"is {width}x{height}; send at most {PIXELS_MAX // 1_000_000} megapixels"

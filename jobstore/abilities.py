@@ -100,4 +100,4 @@ def largest_size(
 
     by_width = (down(width), down(area / down(width)))
     by_height = (down(area / down(width / ratio)), down(width / ratio))
-    return min(by_width, by_height, key=lambda size: distortion(picture, size))
+    return min(by_height, by_width, key=lambda size: distortion(picture, size))

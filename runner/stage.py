@@ -45,11 +45,7 @@ class Stage:
     """One process that does one kind of work for a store."""
 
     def __init__(self, name: str, topic: str, settings: Settings) -> None:
-        """Name the stage and what wakes it, and open the store.
-
-        Signals are held back from here on, before any thread is made: only `serve` takes them.
-        """
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        """Name the stage and what wakes it, and open the store."""
         self.name = name
         self.topic = topic
         self.settings = settings
@@ -65,7 +61,11 @@ class Stage:
         self._failed = False
 
     def serve(self, work: Work) -> int:
-        """Work until a signal comes; the exit code is 0 unless the work itself broke."""
+        """Work until a signal comes; the exit code is 0 unless the work itself broke.
+
+        Signals are held back before any thread is made, so that only the main one takes them.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._facts = lambda: work.facts
         schedule = Schedule()
         schedule.every(self.settings.heartbeat_s, "heartbeat", self.heartbeat.tick)

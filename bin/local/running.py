@@ -60,6 +60,10 @@ class Running:
             text = f"{self.name} {message}:\n{self.tail()}"
             raise StartFailed(text)
 
+    def wait_for_end(self, patience_s: float = PATIENCE_S) -> int:
+        """Wait until it ends by itself; answers its exit code."""
+        return self._process.wait(patience_s)
+
     def tail(self, lines: int = 20) -> str:
         """Show the end of what it said."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

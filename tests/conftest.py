@@ -1,0 +1,78 @@
+"""What many tests stand on: a store, a request, the embedded model, a running S3 server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from local.s3 import S3Server
+
+from jobstore.job import Request
+from jobstore.settings import EMBEDDED_MODEL, Settings, read
+from jobstore.store import Store
+from jobstore.wake import Wake
+from runner.stage import Stage
+
+ROOT = Path(__file__).parent.parent
+Ask = Callable[..., Request]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store.open(f"sqlite:///{tmp_path / 'jobs.db'}", Wake(tmp_path / "wake"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def ask() -> Ask:
+    """Make a request for the embedded model; each test names only what it is about."""
+
+    def make(**wanted: object) -> Request:
+        usual: dict[str, object] = {
+            "prompt": "a red circle moves right",
+            "negative_prompt": "",
+            "image": None,
+            "width": 128,
+            "height": 128,
+            "num_frames": 5,
+            "fps": 24,
+            "steps": 3,
+            "guidance_scale": 3.0,
+            "seed": 7,
+        }
+        return Request.model_validate(usual | wanted)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Path:
+    """The embedded model, which bin/prepare has made."""
+    assert (EMBEDDED_MODEL / "wan22.json").is_file(), "run bin/test, or bin/prepare test,check"
+    return EMBEDDED_MODEL
+
+
+@pytest.fixture
+def made_stage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Stage]]:
+    """Make stages of one DATA_DIR, without their threads: tests call the ticks."""
+    stages = []
+
+    def make(name: str, settings: type[Settings], **env: str) -> Stage:
+        for key, value in {"DATA_DIR": str(tmp_path), "MODEL_DIR": "pocket", **env}.items():
+            monkeypatch.setenv(key, value)
+        stages.append(Stage(name, "jobs", read(settings)))
+        return stages[-1]
+
+    yield make
+    for stage in stages:
+        stage.owner.leave()
+        stage.store.close()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    folder = tmp_path_factory.mktemp("s3")
+    server = S3Server(folder / "data", folder / "s3.log")
+    server.start()
+    yield server
+    server.stop()

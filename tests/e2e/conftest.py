@@ -1,0 +1,42 @@
+"""Real processes: a whole service on this machine, shared by the tests that leave it as it was."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from local.stack import Stack
+from PIL import Image
+
+Probe = Callable[[Path], dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+        stack.start()
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def png(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that is no square, so that it has to be cut."""
+    file = tmp_path_factory.mktemp("png") / "some.png"
+    Image.linear_gradient("L").resize((300, 200)).convert("RGB").save(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def ffprobe() -> Probe:
+    """Ask a program that is not ours what a video is."""
+
+    def probe(video: Path) -> dict[str, Any]:
+        entries = "stream=codec_name,pix_fmt,r_frame_rate,nb_read_frames,width,height"
+        asked = f"-v error -count_frames -select_streams v -show_entries {entries} -of default=nw=1"
+        answer = subprocess.run(
+            ["ffprobe", *asked.split(), str(video)], capture_output=True, text=True, check=True
+        )
+        return dict(line.split("=", 1) for line in answer.stdout.split())
+
+    return probe

@@ -1,0 +1,76 @@
+"""How the processes start, what they weigh, and how they refuse a wrong setting."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from local.stack import Stack
+
+
+def test_the_gateway_and_the_client_load_no_torch() -> None:
+    check = (
+        "import sys, gateway.app, gateway.__main__, gateway.client\n"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'diffusers', 'transformers')))"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_what_the_gateway_takes_to_start(tmp_path: Path) -> None:
+    """Printed, not judged: machines differ."""
+    stack = Stack(tmp_path)
+    began = time.monotonic()
+    try:
+        pid = stack.up("gateway").pid
+        took = time.monotonic() - began
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+        print(f"gateway: ready in {took:.2f} s, {resident / 1024:.0f} MiB resident")
+    finally:
+        stack.processes["gateway"].end()
+    assert stack.client.health  # it answered: `up` waits for that
+
+
+PROCESSES = {
+    "gateway": {"API_SECRET_KEY", "S3_BUCKET", "S3_REGION", "MODEL_DIR", "PORT", "HEARTBEAT_S"},
+    "runner render": {"MODEL_DIR", "HEARTBEAT_S"},
+    "runner deliver": {"S3_BUCKET", "S3_REGION", "HEARTBEAT_S"},
+}
+
+
+@pytest.mark.parametrize(("module", "wrong"), PROCESSES.items(), ids=PROCESSES.keys())
+def test_a_wrong_environment_is_refused_with_every_fault(
+    module: str, wrong: set[str], tmp_path: Path
+) -> None:
+    env = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "PORT": "x", "HEARTBEAT_S": "0"}
+    run = subprocess.run(
+        [sys.executable, "-m", *module.split()],
+        env=env,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 2
+    assert {line.split()[0] for line in run.stderr.splitlines()} == wrong
+
+
+def test_a_port_that_is_taken_ends_the_gateway(tmp_path: Path, stack: Stack) -> None:
+    other = Stack(tmp_path)
+    running = other.launch("gateway", PORT=str(stack.port))
+    running.wait_for_end()
+    assert running.end() == 1
+    assert "address already in use" in running.tail()
+
+
+def test_the_other_model_is_described_on_request(tmp_path: Path) -> None:
+    describe = [sys.executable, "-m", "runner.render", "describe", str(tmp_path)]
+    empty = subprocess.run(describe, capture_output=True, text=True, check=False)
+    assert empty.returncode == 2
+    assert "no model_index.json" in empty.stderr
+    (tmp_path / "model_index.json").write_text("{}")
+    subprocess.run(describe, check=True)
+    assert '"name": "Wan2.2-TI2V-5B"' in (tmp_path / "wan22.json").read_text()

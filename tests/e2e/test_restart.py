@@ -1,0 +1,139 @@
+"""Each process may be away or die at any time; the job is completed all the same, once."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from local.s3 import BUCKET
+from local.stack import Stack
+
+from jobstore.settings import EMBEDDED_MODEL
+
+PROMPT = "a red circle moves right"
+STAGES = ("gateway", "render", "deliver")
+STEPS = 150
+
+
+@pytest.fixture(scope="module")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model, with steps enough to be in the middle of."""
+    folder = tmp_path_factory.mktemp("slow-model")
+    for part in EMBEDDED_MODEL.iterdir():
+        (folder / part.name).symlink_to(part)
+    description = json.loads((folder / "wan22.json").read_text())
+    (folder / "wan22.json").unlink()
+    (folder / "wan22.json").write_text(json.dumps(description | {"steps": STEPS}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("service"), str(slow_model)) as stack:
+        stack.start()
+        yield stack
+
+
+@pytest.fixture
+def stack(service: Stack) -> Stack:
+    """The service, whole again whatever the test before did to it."""
+    for name in STAGES:
+        service.processes[name].end()
+        service.up(name)
+    return service
+
+
+def end(stack: Stack, job_id: str) -> dict[str, Any]:
+    return list(stack.client.follow(job_id))[-1]
+
+
+def until(condition: Callable[[], bool], patience_s: float = 30) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+def objects_of(stack: Stack, job_id: str) -> list[str]:
+    bucket = boto3.client(
+        "s3",
+        endpoint_url=stack.env["S3_ENDPOINT_URL"],
+        region_name=stack.env["S3_REGION"],
+        aws_access_key_id=stack.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stack.env["AWS_SECRET_ACCESS_KEY"],
+    )
+    listing = bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    return [entry["Key"] for entry in listing if job_id in entry["Key"]]
+
+
+@pytest.mark.parametrize("name", ["render", "deliver"])
+def test_a_stage_that_was_away_takes_up_what_waited(stack: Stack, name: str) -> None:
+    assert stack.processes[name].end() == 0
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.health()["status"] == "degraded"
+    assert stack.health()["stages"][name] == "down"
+    if name == "deliver":
+        until(lambda: stack.client.status(job_id)["phase"] == "uploading")
+        assert stack.client.status(job_id)["status"] == "processing"
+    stack.up(name)
+    assert end(stack, job_id)["status"] == "completed"
+    assert len(objects_of(stack, job_id)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_gateway_that_ends_after_it_accepted_forgets_nothing(
+    stack: Stack, number: signal.Signals
+) -> None:
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    stack.processes["gateway"].end(number)
+    stack.up("gateway")
+    assert end(stack, job_id)["status"] == "completed"
+
+
+def test_a_renderer_that_is_killed_mid_render(stack: Stack) -> None:
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    until(lambda: stack.client.status(job_id)["step"] > STEPS // 4)
+    stack.processes["render"].end(signal.SIGKILL)
+    assert stack.client.status(job_id)["status"] == "processing"
+    stack.up("render")
+    assert end(stack, job_id)["status"] == "completed"
+    assert stack.client.status(job_id)["attempt"] == 2
+    assert len(objects_of(stack, job_id)) == 1
+    assert not list((stack.folder / "work").glob(f"{job_id}*"))
+
+
+def test_a_renderer_that_is_stopped_mid_render_gives_its_job_back(stack: Stack) -> None:
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    until(lambda: stack.client.status(job_id)["step"] > STEPS // 4)
+    assert stack.processes["render"].end(signal.SIGTERM) == 0
+    assert stack.client.status(job_id)["status"] == "queued"
+    assert stack.client.status(job_id)["position"] == 1
+    stack.up("render")
+    assert end(stack, job_id)["status"] == "completed"
+
+
+def test_everything_killed_at_once(stack: Stack) -> None:
+    jobs = [stack.client.submit(PROMPT)["job_id"] for _ in range(2)]
+    until(lambda: stack.client.status(jobs[0])["step"] > 1)
+    for name in STAGES:
+        stack.processes[name].end(signal.SIGKILL)
+    for name in STAGES:
+        stack.up(name)
+    for job_id in jobs:
+        assert end(stack, job_id)["status"] == "completed"
+        assert len(objects_of(stack, job_id)) == 1
+
+
+def test_every_line_of_every_log_is_json_and_holds_no_secret(stack: Stack) -> None:
+    """Runs last in this file: all that the processes said through all of the above."""
+    for name in STAGES:
+        text = (stack.folder / "logs" / f"{name}.log").read_text()
+        assert text
+        for line in text.splitlines():
+            assert {"event", "stage", "level", "timestamp"} <= set(json.loads(line)), line
+        for secret in (stack.key, stack.env["AWS_SECRET_ACCESS_KEY"], "X-Amz-Signature", PROMPT):
+            assert secret not in text

@@ -1,0 +1,172 @@
+"""The render stage, tick by tick: what becomes of a job, whatever happens to its render."""
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobstore.clock import now_ms
+from jobstore.job import Job, Request
+from jobstore.jobs import FAILURE_LIMIT
+from jobstore.moves import State
+from jobstore.settings import ModelSettings, read
+from runner.render.video import probe
+from runner.render.work import Render
+from runner.stage import Stage
+
+Ask = Callable[..., Request]
+LEASE_MS = 60_000
+
+
+@pytest.fixture
+def stage(made_stage: Callable[..., Stage]) -> Stage:
+    return made_stage("render", ModelSettings)
+
+
+@pytest.fixture
+def render(stage: Stage) -> Render:
+    work = Render(stage, read(ModelSettings), random.Random(1))
+    work.prepare()
+    return work
+
+
+def accept(stage: Stage, request: Request, job_id: str = "J1") -> Job:
+    return stage.store.jobs.accept(job_id, request, "test", now_ms())
+
+
+def found(stage: Stage, job_id: str = "J1") -> Job:
+    job = stage.store.jobs.find(job_id)
+    assert job
+    return job
+
+
+def outputs(stage: Stage) -> list[str]:
+    return sorted(file.name for file in stage.settings.outputs.iterdir())
+
+
+def in_the_middle(stage: Stage, act: Callable[[], object]) -> threading.Thread:
+    """Act as soon as the render of J1 has finished a step."""
+
+    def wait() -> None:
+        while found(stage).step < 1:
+            pass
+        act()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+def test_a_job_becomes_a_whole_video_that_is_owed(render: Render, stage: Stage, ask: Ask) -> None:
+    accept(stage, ask())
+    assert render.run_once()
+    assert found(stage).state is State.RENDERED
+    delivery = stage.store.outbox.claim("D", LEASE_MS, now_ms())
+    assert delivery
+    file = stage.settings.data_dir / delivery.video.path
+    probe(file, (5, 128, 128), 24)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == delivery.video.sha256
+    assert file.stat().st_size == delivery.video.size_bytes
+    assert not list(stage.settings.work.glob("*.mp4"))
+    assert not render.run_once()
+
+
+def test_a_video_that_was_whole_is_never_rendered_again(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    """The process died between the rename and the store's transaction."""
+    accept(stage, ask())
+    assert stage.store.jobs.claim("dead", LEASE_MS, now_ms())
+    (stage.settings.outputs / "J1.1.mp4").write_bytes(b"whole")
+    stage.store.jobs.rescue(["dead"], now_ms())
+    assert render.run_once()
+    delivery = stage.store.outbox.claim("D", LEASE_MS, now_ms())
+    assert delivery
+    assert delivery.video.sha256 == hashlib.sha256(b"whole").hexdigest()
+    assert outputs(stage) == ["J1.3.mp4"]
+
+
+def test_a_lost_lease_ends_the_render_and_leaves_nothing(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    accept(stage, ask(steps=60))
+    owner = stage.owner.owner_id
+    rescuer = in_the_middle(stage, lambda: stage.store.jobs.rescue([owner], now_ms()))
+    assert render.run_once()
+    rescuer.join()
+    assert (found(stage).state, found(stage).fence) == (State.QUEUED, 2)
+    assert outputs(stage) == []
+
+
+def test_the_heartbeat_learns_that_a_lease_is_lost(render: Render, stage: Stage, ask: Ask) -> None:
+    """Even a render that does not ask the store hears of it, from the heartbeat."""
+    accept(stage, ask(steps=60))
+    owner = stage.owner.owner_id
+
+    def lose() -> None:
+        stage.store.jobs.rescue([owner], now_ms())
+        stage.heartbeat.tick()
+
+    rescuer = in_the_middle(stage, lose)
+    assert render.run_once()
+    rescuer.join()
+    assert stage.heartbeat.lost.is_set()
+    assert found(stage).step == 0
+
+
+def test_a_stage_that_stops_gives_its_job_back(render: Render, stage: Stage, ask: Ask) -> None:
+    accept(stage, ask(steps=60))
+    stopper = in_the_middle(stage, stage.stopping.set)
+    assert render.run_once()
+    stopper.join()
+    assert (found(stage).state, found(stage).fence) == (State.QUEUED, 1)
+    stage.stopping.clear()
+    assert render.run_once()
+    assert found(stage).state is State.RENDERED
+
+
+def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    """Six frames are not 4k + 1: the pipeline bends them, and the probe finds out."""
+    accept(stage, ask(num_frames=6))
+    for _ in range(FAILURE_LIMIT - 1):
+        assert render.run_once()
+        assert (found(stage).state, found(stage).error_code) == ("queued", "render_failed")
+        assert not render.run_once(), "it is not due yet"
+        with stage.store.database.writing() as connection:
+            connection.execute("UPDATE jobs SET due_at = 0")
+    assert render.run_once()
+    assert found(stage).state is State.FAILED
+    assert outputs(stage) == []
+
+
+def test_a_broken_job_does_not_hold_the_queue(render: Render, stage: Stage, ask: Ask) -> None:
+    accept(stage, ask(num_frames=6), "J1")
+    accept(stage, ask(), "J2")
+    while render.run_once():
+        pass
+    assert found(stage, "J2").state is State.RENDERED
+
+
+def test_a_picture_that_is_gone_fails_its_job_at_once(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    accept(stage, ask(image="J1.png"))
+    assert render.run_once()
+    assert (found(stage).state, found(stage).error_code) == ("failed", "image_lost")
+
+
+def test_nothing_is_claimed_before_the_model_is_loaded(
+    stage: Stage, ask: Ask, tmp_path: Path
+) -> None:
+    accept(stage, ask())
+    work = Render(stage, read(ModelSettings), random.Random(1))
+    assert work.facts == {"model_loaded": False}
+    work.prepare()
+    assert found(stage).state is State.QUEUED
+    assert tmp_path == stage.settings.data_dir
+    assert work.facts["model_loaded"] is True

@@ -1,0 +1,73 @@
+"""Frames become an MP4 that plays everywhere, from its first byte."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runner.render.film import Frames
+from runner.render.video import VideoBroken, encode, probe
+
+
+@pytest.fixture
+def frames() -> Frames:
+    """Nine frames of 96x64: a gray ramp that a wrong colour range would bend."""
+    ramp = np.linspace(0, 255, 96).astype(np.uint8)
+    return np.broadcast_to(ramp[None, None, :, None], (9, 64, 96, 3)).copy()
+
+
+def ffprobe(path: Path) -> dict[str, Any]:
+    asked = ["-v", "error", "-count_frames", "-select_streams", "v", "-show_streams", "-of", "json"]
+    answer = subprocess.run(["ffprobe", *asked, str(path)], capture_output=True, check=True)
+    streams: list[dict[str, Any]] = json.loads(answer.stdout)["streams"]
+    return streams[0]
+
+
+def test_every_player_can_read_it(frames: Frames, tmp_path: Path) -> None:
+    encode(frames, tmp_path / "a.mp4", 24)
+    stream = ffprobe(tmp_path / "a.mp4")
+    assert (stream["codec_name"], stream["pix_fmt"]) == ("h264", "yuv420p")
+    assert (stream["width"], stream["height"]) == (96, 64)
+    assert (stream["r_frame_rate"], stream["nb_read_frames"]) == ("24/1", "9")
+    assert {stream["color_space"], stream["color_primaries"], stream["color_transfer"]} == {"bt709"}
+    assert stream["color_range"] == "tv"
+
+
+def test_it_plays_from_its_first_byte(frames: Frames, tmp_path: Path) -> None:
+    encode(frames, tmp_path / "a.mp4", 24)
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_the_pixels_come_back(frames: Frames, tmp_path: Path) -> None:
+    encode(frames, tmp_path / "a.mp4", 24)
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.mp4")]
+    raw = subprocess.run(
+        [*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
+    ).stdout
+    back = np.frombuffer(raw, np.uint8).reshape(frames.shape).astype(int)
+    assert np.abs(back - frames.astype(int)).mean() < 2
+
+
+def test_a_probe_accepts_only_what_was_asked(frames: Frames, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    encode(frames, path, 24)
+    probe(path, (9, 64, 96), 24)
+    for wrong in ((8, 64, 96), (9, 96, 64)):
+        with pytest.raises(VideoBroken):
+            probe(path, wrong, 24)
+    with pytest.raises(VideoBroken):
+        probe(path, (9, 64, 96), 25)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.9])
+def test_a_cut_file_is_found_out(frames: Frames, tmp_path: Path, share: float) -> None:
+    path = tmp_path / "a.mp4"
+    encode(frames, path, 24)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(VideoBroken):
+        probe(path, (9, 64, 96), 24)
