@@ -17,7 +17,15 @@ QUIET = ("uvicorn", "watchfiles", "apscheduler", "boto3", "botocore", "urllib3",
 
 def configure(stage: str, stream: TextIO = sys.stdout) -> None:
     """Send everything this process says to `stream`, each line with the name of its stage."""
+
+    def name_the_stage(
+        _logger: object, _method: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event["stage"] = stage
+        return event
+
     shared: list[Processor] = [
+        name_the_stage,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
@@ -45,7 +53,6 @@ def configure(stage: str, stream: TextIO = sys.stdout) -> None:
     for name in QUIET:
         logging.getLogger(name).setLevel(LIBRARIES_LEVEL)
     logging.captureWarnings(capture=True)
-    structlog.contextvars.bind_contextvars(stage=stage)
 
 
 def rendering(stream: TextIO) -> list[Processor]:

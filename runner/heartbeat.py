@@ -1,8 +1,10 @@
 """The heartbeat: renews what this process holds, and says that the stage is alive."""
 
 import contextlib
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from structlog.stdlib import get_logger
 
@@ -28,18 +30,27 @@ class Heartbeat:
             with self._lock:
                 if self._renew:
                     self._renew()
-        except LeaseLost:
-            log.warning("lease.lost")
-            self.lost.set()
         except StoreUnavailable as error:
             log.warning("heartbeat.missed", error=str(error))
 
     @contextlib.contextmanager
     def holding(self, renew: Callable[[], None]) -> Iterator[None]:
-        """Keep a claim alive while the work on it goes on."""
+        """Keep a claim alive while the work on it goes on.
+
+        The heartbeat speaks of it in the context of whoever holds it, so that its log lines, too,
+        say which job they are about.
+        """
+
+        def renew_or_tell() -> None:
+            try:
+                renew()
+            except LeaseLost:
+                log.warning("lease.lost")
+                self.lost.set()
+
         self.lost.clear()
         with self._lock:
-            self._renew = renew
+            self._renew = partial(contextvars.copy_context().run, renew_or_tell)
         try:
             yield
         finally:

@@ -42,6 +42,11 @@ class Running:
         """The process id."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
     def wait_until(self, ready: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
         """Wait until `ready` says so.
 
@@ -50,7 +55,7 @@ class Running:
         """
         deadline = time.monotonic() + patience_s
         while not ready():
-            if self._process.poll() is not None:
+            if not self.alive:
                 message = f"ended with code {self._process.returncode}"
             elif time.monotonic() > deadline:
                 message = f"was not ready after {patience_s:.0f} s"
@@ -70,7 +75,7 @@ class Running:
 
     def end(self, number: int = signal.SIGTERM, patience_s: float = 20) -> int:
         """Send it a signal and wait; after `patience_s` it is killed. Answers its exit code."""
-        if self._process.poll() is None:
+        if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
             try:

@@ -66,6 +66,8 @@ class S3Server:
                 "-filer",
                 "-s3",
                 f"-s3.port={self.port}",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
                 f"-s3.config={self._identities}",
                 f"-master.port={master}",
                 f"-volume.port={volume}",

@@ -9,23 +9,25 @@ from local.stack import Stack
 
 from gateway.generate import PROMPT_LIMIT
 
-KEY = "the key"
 JSON = {"Content-Type": "application/json"}
 GOOD = b'{"prompt": "a red circle"}'
 
 
-def call(stack: Stack, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
-    return httpx2.request(method, f"{stack.url}{path}", content=body, headers=JSON | headers)
+def call(
+    stack: Stack, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+) -> Any:
+    headers = JSON | (headers or {})
+    return httpx2.request(method, f"{stack.url}{path}", content=body, headers=headers)
 
 
 def with_key(stack: Stack, body: bytes) -> Any:
-    return call(stack, "POST", "/generate", body, **{"X-API-Key": stack.key})
+    return call(stack, "POST", "/generate", body, {"X-API-Key": stack.key})
 
 
 @pytest.mark.parametrize("path", ["/generate", "/status/x", "/nothing", "/jobs", "/", "/health/"])
 @pytest.mark.parametrize("header", [{}, {"X-API-Key": "wrong"}, {"X-API-Key": ""}])
 def test_nothing_but_health_is_open(stack: Stack, path: str, header: dict[str, str]) -> None:
-    answer = call(stack, "POST", path, GOOD, **header)
+    answer = call(stack, "POST", path, GOOD, header)
     assert answer.status_code == 401
     assert answer.json()["code"] == ("key_wrong" if header else "key_missing")
     assert "API_SECRET_KEY" in answer.json()["detail"]
@@ -83,7 +85,7 @@ def test_a_bad_request_is_told_what_to_do(
     assert (answer.status_code, problem["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert problem["error"]["message"] == problem["detail"]
-    assert len(problem["detail"]) > 20
+    assert problem["detail"].endswith(".")
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
@@ -106,13 +108,13 @@ def test_a_body_that_is_too_large_is_cut_off(stack: Stack) -> None:
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data", ""])
 def test_another_kind_of_body_is_refused(stack: Stack, kind: str) -> None:
     headers = {"X-API-Key": stack.key, "Content-Type": kind}
-    answer = call(stack, "POST", "/generate", GOOD, **headers)
+    answer = call(stack, "POST", "/generate", GOOD, headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "media_type_wrong")
 
 
 @pytest.mark.parametrize("job_id", ["x", "01M82DP1AYBWNJN64VWY83HJNZ", "..%2F..", "%00", "é"])
 def test_an_unknown_job_is_said_to_be_unknown(stack: Stack, job_id: str) -> None:
-    answer = call(stack, "GET", f"/status/{job_id}", **{"X-API-Key": stack.key})
+    answer = call(stack, "GET", f"/status/{job_id}", headers={"X-API-Key": stack.key})
     assert answer.status_code == 404
     assert answer.json()["code"] in {"job_unknown", "path_unknown"}
 
@@ -129,7 +131,7 @@ def test_an_unknown_job_is_said_to_be_unknown(stack: Stack, job_id: str) -> None
 def test_an_unknown_call_is_told_what_there_is(
     stack: Stack, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = call(stack, method, path, **{"X-API-Key": stack.key})
+    answer = call(stack, method, path, headers={"X-API-Key": stack.key})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 

@@ -42,8 +42,8 @@ def service(tmp_path_factory: pytest.TempPathFactory, slow_model: Path) -> Itera
 def stack(service: Stack) -> Stack:
     """The service, whole again whatever the test before did to it."""
     for name in STAGES:
-        service.processes[name].end()
-        service.up(name)
+        if not service.processes[name].alive:
+            service.up(name)
     return service
 
 
