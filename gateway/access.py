@@ -30,6 +30,7 @@ class Access:
         status = None
 
         async def send_with_id(message: Message) -> None:
+            """Send a message on; the first of an answer gets the id in its head."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
