@@ -1,10 +1,11 @@
 """`python -m runner.pocket make`: write the embedded model to where `MODEL_DIR=pocket` looks."""
 
 import argparse
-import logging
 import shutil
 import tempfile
 from pathlib import Path
+
+from transformers.utils import logging as transformers_logging
 
 from jobstore.abilities import DESCRIPTION
 from jobstore.settings import EMBEDDED_MODEL
@@ -23,7 +24,7 @@ def main() -> None:
 
 def make(folder: Path) -> None:
     """Write the checkpoint aside and rename it, so that a half one is never taken for whole."""
-    logging.getLogger("diffusers").setLevel(logging.ERROR)
+    transformers_logging.disable_progress_bar()
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checkpoint-") as scratch:
