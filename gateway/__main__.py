@@ -1,5 +1,6 @@
 """`python -m gateway`: REST on HOST and PORT."""
 
+import signal
 import socket
 import sys
 
@@ -29,7 +30,13 @@ class Server(uvicorn.Server):
 
 
 def serve() -> int:
-    """Read the settings, open what is needed, and serve until told to stop."""
+    """Read the settings, open what is needed, and serve until told to stop.
+
+    uvicorn takes the signals while it runs, and raises them once more after its orderly end: they
+    come to our handler then, as they do before it runs.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     given = settings.read(settings.GatewaySettings)
     store = Store.open(given.store_url, Wake(given.wake))
     parts = Parts(given, given.abilities(), store, Objects.of(given))
@@ -42,9 +49,11 @@ def serve() -> int:
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    Server(config).run()
-    store.close()
-    log.info("gateway.stopped")
+    try:
+        Server(config).run()
+    finally:
+        store.close()
+        log.info("gateway.stopped")
     return 0
 
 

@@ -1,6 +1,7 @@
 """How the processes start, what they weigh, and how they refuse a wrong setting."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,16 @@ def test_what_the_gateway_takes_to_start(tmp_path: Path) -> None:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
     print(f"gateway: ready in {took:.2f} s, {resident / 1024:.0f} MiB resident")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_gateway_that_is_told_to_stop_ends_in_good_order(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with Stack(tmp_path) as stack:
+        running = stack.up("gateway")
+        assert running.end(number) == 0
+        assert "gateway.stopped" in running.tail(1)
 
 
 PROCESSES = {
