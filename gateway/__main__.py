@@ -12,7 +12,6 @@ from gateway.parts import Parts
 from jobstore import process, settings
 from jobstore.objects import Objects
 from jobstore.store import Store
-from jobstore.wake import Wake
 
 log = get_logger()
 
@@ -38,7 +37,7 @@ def serve() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     given = settings.read(settings.GatewaySettings)
-    store = Store.open(given.store_url, Wake(given.wake))
+    store = Store.open(given.store_url, given.wake)
     parts = Parts(given, given.abilities(), store, Objects.of(given))
     config = uvicorn.Config(
         app.build(parts),

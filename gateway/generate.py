@@ -17,7 +17,7 @@ from gateway.pictures import Picture, PictureRefused, decode, decode_base64
 from gateway.problems import Fault, Problem
 from jobstore.abilities import Abilities
 from jobstore.clock import now_ms
-from jobstore.job import Job, Request
+from jobstore.job import Arrival, Job, Request
 
 log = get_logger()
 
@@ -25,6 +25,7 @@ PROMPT_LIMIT = 4000  # characters
 SEED_LIMIT = 2**63
 INVISIBLE = ("C", "Z")  # Unicode's categories of control, format and space characters
 RETRY_AFTER_S = 2
+KEY_ID = "main"  # whose jobs are those of API_SECRET_KEY
 
 
 class Wanted(BaseModel):
@@ -93,13 +94,14 @@ def accept(parts: Parts, wanted: Wanted, picture: Picture | None) -> tuple[Job, 
     request = resolve(wanted, picture, parts.abilities, f"{job_id}.png")
     staged = picture.stage(parts.settings.images, f"{job_id}.png") if picture else None
     try:
-        job = parts.store.jobs.accept(job_id, request, source="rest", now=now_ms())
+        arrival = Arrival(job_id, request, source="rest", key_id=KEY_ID)
+        job, _new = parts.store.jobs.accept(arrival, now_ms())
     except BaseException:
         if staged:
             staged.unlink(missing_ok=True)
         raise
     log.info("job.accepted", job_id=job_id, mode="image" if picture else "text")
-    return job, parts.store.jobs.position(job_id)
+    return job, parts.store.views.position(job_id)
 
 
 def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str) -> Request:

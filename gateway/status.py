@@ -28,7 +28,7 @@ def describe(parts: Parts, job_id: str) -> dict[str, object]:
     Raises:
         Problem: `job_unknown`.
     """
-    job = parts.store.jobs.find(job_id)
+    job = parts.store.views.find(job_id)
     if job is None:
         message = "There is no such job; job_id is what POST /generate answered."
         raise Problem.of("job_unknown", message)
@@ -39,7 +39,7 @@ def describe(parts: Parts, job_id: str) -> dict[str, object]:
         "video_url": link.url if link else None,
         "error": job.error,
         "error_code": job.error_code,
-        "position": parts.store.jobs.position(job_id) if job.state is State.QUEUED else None,
+        "position": parts.store.views.position(job_id) if job.state is State.QUEUED else None,
         "phase": job.phase,
         "progress": job.progress,
         "step": job.step,

@@ -29,6 +29,14 @@ class StoreRefused(Wan22Error):
     """This job store must not be used as it is: an administrator has to look."""
 
 
+class MoveRefused(Wan22Error):
+    """The database refused a write that must never be: a fault in our code, look at it."""
+
+
+class KeyReused(Wan22Error):
+    """This idempotency key was used for another request: send a new key with a new request."""
+
+
 class LeaseLost(Wan22Error):
     """The job was given to somebody else: drop the work, it changes nothing any more."""
 

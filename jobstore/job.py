@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,14 +42,40 @@ class Request(BaseModel):
     guidance_scale: float
     seed: int
 
+    @property
+    def shape(self) -> str:
+        """What decides how long a step takes, as text."""
+        mode = "image" if self.image else "text"
+        return f"{mode} {self.width}x{self.height} {self.num_frames} {self.guidance_scale > 1:d}"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request as it arrives: whose it is, and how to know it again if it is sent once more.
+
+    `request_hash` stands for everything that was asked; it is there if `idempotency_key` is.
+    """
+
+    job_id: str
+    request: Request
+    source: str
+    key_id: str
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+    priority: int = 0
+
 
 @dataclass(frozen=True)
 class Job:
     """A render asked for. Times `_at` are milliseconds since 1970 (UTC); `progress` is percent."""
 
+    seq: int
     job_id: str
     state: State
     request: Request
+    key_id: str
+    retry_of: str | None
+    priority: int
     attempt: int
     fence: int
     progress: int
@@ -57,6 +84,8 @@ class Job:
     accepted_at: int
     started_at: int | None
     ended_at: int | None
+    deleted_at: int | None
+    cancel_requested: bool
     error_code: str | None
     error: str | None
 
@@ -74,17 +103,31 @@ class Video:
     size_bytes: int
     sha256: str
 
+    @classmethod
+    def at(cls, path: str, size_bytes: int, sha256: str) -> Self:
+        """Make it of a path as text."""
+        return cls(PurePosixPath(path), size_bytes, sha256)
+
 
 @dataclass(frozen=True)
 class Delivery:
-    """A claimed row of the outbox: this video is owed to that key."""
+    """A claimed row of the outbox: this video is owed to that key, or the removal of its object."""
 
     job_id: str
     kind: str
     key: str
-    video: Video
+    video: Video | None
     attempt: int
     fence: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of state in the history of a job."""
+
+    state: State
+    fence: int
+    at: int
 
 
 @dataclass(frozen=True)

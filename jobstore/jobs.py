@@ -1,17 +1,19 @@
 """Every move of a job, each in one transaction."""
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobstore.errors import LeaseLost
-from jobstore.job import Job, Phase, Request, Video
+from jobstore.database import Database
+from jobstore.errors import KeyReused, LeaseLost
+from jobstore.job import Arrival, Job, Phase, Video
 from jobstore.moves import State
-from jobstore.sqlite import Database
+from jobstore.views import job_from
 
 CRASH_LIMIT = 3  # crashes without a finished step, after which a job is given up
 FAILURE_LIMIT = 3  # failures that may pass, after which a job is given up
+STREAK_LIMIT = 2  # different jobs in a row that crashed a machine, after which it claims no more
+STREAK_REST_MS = 600_000  # after which a machine that crashed so may try one more job
 
 
 @dataclass(frozen=True)
@@ -19,43 +21,63 @@ class Jobs:
     """The jobs of one store.
 
     Moves of a claim take the claimed job itself: its fence says whether the claim still stands.
-    `ring` wakes the stage that goes on with what was just committed.
     """
 
     database: Database
-    ring: Callable[[str], None]
 
-    def accept(self, job_id: str, request: Request, source: str, now: int) -> Job:
-        """Take a job in, for good: once this returns, the job survives a power cut."""
+    def accept(self, arrival: Arrival, now: int) -> tuple[Job, bool]:
+        """Take a job in, for good: once this returns, the job survives a power cut.
+
+        Returns:
+            The job, and whether it is new: the same request with the same idempotency key gives
+            the job that is there already.
+
+        Raises:
+            KeyReused: another request came with this idempotency key.
+        """
         queries = self.database.queries
-        with self.database.writing() as connection:
-            queries.accept_job(
+        with self.database.writing(wakes="jobs") as connection:
+            row = queries.accept_job(
                 connection,
-                job_id=job_id,
-                request=request.model_dump_json(),
-                source=source,
-                priority=0,
+                job_id=arrival.job_id,
+                request=arrival.request.model_dump_json(),
+                shape=arrival.request.shape,
+                source=arrival.source,
+                key_id=arrival.key_id,
+                idempotency_key=arrival.idempotency_key,
+                request_hash=arrival.request_hash,
+                priority=arrival.priority,
                 now=now,
             )
-            job = job_from(queries.job_by_id(connection, job_id=job_id))
-        self.ring("jobs")
-        return job
+            if row:
+                return job_from(row), True
+            row = queries.job_by_idempotency_key(
+                connection, key_id=arrival.key_id, idempotency_key=arrival.idempotency_key
+            )
+            if row["request_hash"] != arrival.request_hash:
+                raise KeyReused
+            return job_from(row), False
 
-    def claim(self, owner: str, lease_ms: int, now: int) -> Job | None:
-        """Give the oldest due job of the highest priority to `owner`, for `lease_ms`."""
+    def claim(self, owner: str, host: str, lease_ms: int, now: int) -> Job | None:
+        """Give the oldest due job of the highest priority to `owner` on `host`, for `lease_ms`.
+
+        A machine on which different jobs crashed one after the other gets none for ten minutes.
+        """
         with self.database.writing() as connection:
+            if self._is_resting(connection, host, now):
+                return None
             row = self.database.queries.claim_job(
-                connection, owner=owner, lease_ends_at=now + lease_ms, now=now
+                connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
             )
         return job_from(row) if row else None
 
-    def renew(self, job: Job, lease_ms: int, now: int) -> None:
-        """Move the end of the lease to `now + lease_ms`.
+    def renew(self, job: Job, lease_ms: int, now: int) -> bool:
+        """Move the end of the lease to `now + lease_ms`; answers whether to stop the job.
 
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("renew_job", job, lease_ends_at=now + lease_ms)
+        return bool(self._move("renew_job", job, lease_ends_at=now + lease_ms)["cancel_requested"])
 
     def advance(self, job: Job, phase: Phase, step: int, progress: int) -> None:
         """Tell how far the render is: finished denoising steps, and percent of the whole.
@@ -63,28 +85,49 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("advance_job", job, phase=phase, step=step, progress=progress)
+        queries = self.database.queries
+        with self.database.writing() as connection:
+            row = queries.advance_job(
+                connection,
+                job_id=job.job_id,
+                fence=job.fence,
+                phase=phase,
+                step=step,
+                progress=progress,
+            )
+            if row is None:
+                raise LeaseLost
+            if step:
+                queries.calm_host(connection, host=row["lease_host"])
 
-    def finish(self, job: Job, video: Video, now: int) -> None:
+    def finish(self, job: Job, host: str, video: Video, step_ms: int | None, now: int) -> None:
         """Record the render and owe its video to the object storage, in one transaction.
+
+        Args:
+            job: the claim.
+            host: the machine on whose disk the video lies.
+            video: what was rendered.
+            step_ms: how long a denoising step took, in milliseconds; None if none was measured.
+            now: the time.
 
         Raises:
             LeaseLost: the claim does not stand any more.
         """
         queries = self.database.queries
-        with self.database.writing() as connection:
-            if queries.finish_job(connection, job_id=job.job_id, fence=job.fence, now=now) is None:
+        with self.database.writing(wakes="outbox") as connection:
+            claim = {"job_id": job.job_id, "fence": job.fence}
+            if queries.finish_job(connection, **claim, step_ms=step_ms, now=now) is None:
                 raise LeaseLost
             queries.owe_video(
                 connection,
                 job_id=job.job_id,
+                host=host,
                 key=job.object_key,
                 path=str(video.path),
                 size_bytes=video.size_bytes,
                 sha256=video.sha256,
                 now=now,
             )
-        self.ring("outbox")
 
     def release(self, job: Job, now: int) -> None:
         """Give the job back unfinished; it keeps its place and counts against nothing.
@@ -92,8 +135,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("release_job", job, now=now)
-        self.ring("jobs")
+        self._move("release_job", job, wakes="jobs", now=now)
 
     def fail(self, job: Job, error_code: str, error: str, now: int) -> None:
         """End the job: trying again would end the same way.
@@ -103,8 +145,8 @@ class Jobs:
         """
         self._move("fail_job", job, error_code=error_code, error=error, now=now)
 
-    def retry(self, job: Job, error_code: str, error: str, due_at: int, now: int) -> State:
-        """Put the job back to be due at `due_at`, or end it when it has failed too often.
+    def postpone(self, job: Job, error_code: str, error: str, due_at: int, now: int) -> State:
+        """Put the job back to be due at `due_at`, or end it: failed too often, or to be cancelled.
 
         Raises:
             LeaseLost: the claim does not stand any more.
@@ -112,59 +154,106 @@ class Jobs:
         queries = self.database.queries
         what = {"job_id": job.job_id, "fence": job.fence, "error_code": error_code, "error": error}
         with self.database.writing() as connection:
-            again = queries.retry_job(
+            again = queries.postpone_job(
                 connection, **what, due_at=due_at, failure_limit=FAILURE_LIMIT, now=now
             )
             if again is not None:
                 return State.QUEUED
+            claim = {"job_id": job.job_id, "fence": job.fence}
+            if queries.stop_job(connection, **claim, now=now) is not None:
+                return State.CANCELLED
             if queries.fail_job(connection, **what, now=now) is None:
                 raise LeaseLost
             return State.FAILED
 
+    def cancel(self, job_id: str, now: int) -> Job | None:
+        """End a queued job, ask the holder of a processing one to stop; None for any other."""
+        with self.database.writing() as connection:
+            row = self.database.queries.cancel_job(connection, job_id=job_id, now=now)
+        return job_from(row) if row else None
+
+    def stop(self, job: Job, now: int) -> None:
+        """End a claimed job that was asked to be cancelled.
+
+        Raises:
+            LeaseLost: the claim does not stand any more, or nobody asked.
+        """
+        self._move("stop_job", job, now=now)
+
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Job]:
         """Take back the jobs of dead owners and those whose lease has run out."""
+        with self.database.reading() as connection:
+            orphans = {
+                row["job_id"]: row
+                for owner in ("", *dead_owners)
+                for row in self.database.queries.orphaned_jobs(
+                    connection, dead_owner=owner, now=now
+                )
+            }
+        return [job for row in orphans.values() if (job := self._rescue(row, now))]
+
+    def repeat(self, job_id: str, again_id: str, now: int) -> Job | None:
+        """Retry by hand: a new job that asks for the same; None unless the old one has ended."""
+        with self.database.writing(wakes="jobs") as connection:
+            row = self.database.queries.repeat_job(
+                connection, job_id=job_id, again_id=again_id, now=now
+            )
+        return job_from(row) if row else None
+
+    def delete(self, job_id: str, now: int) -> Job | None:
+        """Bury a job that has ended, and owe the removal of its object; None for any other."""
+        with self.database.writing(wakes="outbox") as connection:
+            row = self.database.queries.bury_job(connection, job_id=job_id, now=now)
+            if row:
+                self.database.queries.owe_removal(connection, job_id=job_id, now=now)
+        return job_from(row) if row else None
+
+    def prune(self, ended_before: int, most: int = 100) -> int:
+        """Forget jobs that ended long ago and owe nothing; answers how many, at most `most`."""
+        queries = self.database.queries
         with self.database.writing() as connection:
-            rows = self.database.queries.rescue_jobs(
+            rows = list(queries.prunable_jobs(connection, ended_before=ended_before, most=most))
+            for row in rows:
+                queries.prune_events(connection, job_id=row["job_id"])
+                queries.prune_outbox(connection, job_id=row["job_id"])
+                queries.prune_job(connection, job_id=row["job_id"])
+        return len(rows)
+
+    def is_resting(self, host: str, now: int) -> bool:
+        """Tell whether a machine gets no jobs because different ones crashed there in a row."""
+        with self.database.reading() as connection:
+            return self._is_resting(connection, host, now)
+
+    def _is_resting(self, connection: object, host: str, now: int) -> bool:
+        row = self.database.queries.host_streak(connection, host=host)
+        return bool(
+            row and row["streak"] >= STREAK_LIMIT and row["crashed_at"] > now - STREAK_REST_MS
+        )
+
+    def _rescue(self, orphan: Mapping[str, Any], now: int) -> Job | None:
+        queries = self.database.queries
+        crashed = 1 - orphan["stepped"]
+        with self.database.writing(wakes="jobs") as connection:
+            row = queries.rescue_job(
                 connection,
-                dead_owners=json.dumps(list(dead_owners)),
+                job_id=orphan["job_id"],
+                fence=orphan["fence"],
+                crashed=crashed,
                 crash_limit=CRASH_LIMIT,
                 now=now,
             )
-            return [job_from(row) for row in list(rows)]
-
-    def find(self, job_id: str) -> Job | None:
-        """Look a job up."""
-        with self.database.reading() as connection:
-            row = self.database.queries.job_by_id(connection, job_id=job_id)
+            if row and crashed:
+                queries.crash_host(
+                    connection, host=orphan["lease_host"], crashed_id=orphan["job_id"], now=now
+                )
         return job_from(row) if row else None
 
-    def position(self, job_id: str) -> int | None:
-        """Count from 1 among the queued; None for a job that does not wait."""
-        with self.database.reading() as connection:
-            row = self.database.queries.queue_position(connection, job_id=job_id)
-        return row["position"] if row else None
-
-    def _move(self, statement: str, job: Job, **values: object) -> None:
+    def _move(self, statement: str, job: Job, wakes: str = "", **values: object) -> dict[str, int]:
         move = getattr(self.database.queries, statement)
-        with self.database.writing() as connection:
-            if move(connection, job_id=job.job_id, fence=job.fence, **values) is None:
-                raise LeaseLost
-
-
-def job_from(row: Mapping[str, Any]) -> Job:
-    """Read a job out of its row."""
-    return Job(
-        job_id=row["job_id"],
-        state=State(row["state"]),
-        request=Request.model_validate_json(row["request"]),
-        attempt=row["attempt"],
-        fence=row["fence"],
-        progress=row["progress"],
-        phase=Phase(row["phase"]) if row["phase"] else None,
-        step=row["step"],
-        accepted_at=row["accepted_at"],
-        started_at=row["started_at"],
-        ended_at=row["ended_at"],
-        error_code=row["error_code"],
-        error=row["error"],
-    )
+        with self.database.writing(wakes) as connection:
+            row: dict[str, int] | None = move(
+                connection, job_id=job.job_id, fence=job.fence, **values
+            )
+        if row is None:
+            raise LeaseLost
+        return row

@@ -31,13 +31,18 @@ TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 MOVES = (
     Move("accept_job", None, State.QUEUED),
+    Move("repeat_job", None, State.QUEUED),
     Move("claim_job", State.QUEUED, State.PROCESSING),
     Move("finish_job", State.PROCESSING, State.RENDERED),
     Move("release_job", State.PROCESSING, State.QUEUED),
-    Move("rescue_jobs", State.PROCESSING, State.QUEUED),
-    Move("rescue_jobs", State.PROCESSING, State.FAILED),
-    Move("retry_job", State.PROCESSING, State.QUEUED),
+    Move("release_job", State.PROCESSING, State.CANCELLED),
+    Move("rescue_job", State.PROCESSING, State.QUEUED),
+    Move("rescue_job", State.PROCESSING, State.FAILED),
+    Move("rescue_job", State.PROCESSING, State.CANCELLED),
+    Move("postpone_job", State.PROCESSING, State.QUEUED),
     Move("fail_job", State.PROCESSING, State.FAILED),
+    Move("cancel_job", State.QUEUED, State.CANCELLED),
+    Move("stop_job", State.PROCESSING, State.CANCELLED),
     Move("complete_job", State.RENDERED, State.COMPLETED),
     Move("lose_job", State.RENDERED, State.FAILED),
 )

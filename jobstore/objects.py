@@ -123,6 +123,16 @@ class Objects:
                     raise
             return self._adopt(key, job_id)
 
+    def remove(self, key: str) -> None:
+        """Remove the object under a key, if there is one.
+
+        Raises:
+            ObjectsUnavailable: the storage cannot be reached or is busy.
+            ObjectsRefused: it refuses us.
+        """
+        with as_our_errors():
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
     def link(self, key: str, file_name: str) -> Link:
         """Sign a link to an object, good for an hour from now.
 

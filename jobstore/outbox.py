@@ -1,14 +1,12 @@
 """What is owed to the object storage, and paying it."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
+from jobstore.database import Database
 from jobstore.errors import LeaseLost
 from jobstore.job import Delivery, Video
-from jobstore.sqlite import Database
 
 
 @dataclass(frozen=True)
@@ -17,11 +15,11 @@ class Outbox:
 
     database: Database
 
-    def claim(self, owner: str, lease_ms: int, now: int) -> Delivery | None:
-        """Give the row that is due longest to `owner`, for `lease_ms`."""
+    def claim(self, owner: str, host: str, lease_ms: int, now: int) -> Delivery | None:
+        """Give the row of this host that is due longest to `owner`, for `lease_ms`."""
         with self.database.writing() as connection:
             row = self.database.queries.claim_delivery(
-                connection, owner=owner, lease_ends_at=now + lease_ms, now=now
+                connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
             )
         return delivery_from(row) if row else None
 
@@ -51,6 +49,17 @@ class Outbox:
             )
             self.database.queries.complete_job(connection, job_id=delivery.job_id, now=now)
 
+    def remove(self, delivery: Delivery, now: int) -> None:
+        """Record that an object that is owed to nobody any more is gone.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(
+                connection, "settle_delivery", delivery, size_bytes=None, sha256=None, now=now
+            )
+
     def postpone(self, delivery: Delivery, due_at: int, error: str) -> None:
         """Give the row back, to be tried again at `due_at`.
 
@@ -72,11 +81,13 @@ class Outbox:
 
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Delivery]:
         """Take back the rows of dead owners and those whose lease has run out."""
-        with self.database.writing() as connection:
-            rows = self.database.queries.rescue_deliveries(
-                connection, dead_owners=json.dumps(list(dead_owners)), now=now
-            )
-            return [delivery_from(row) for row in list(rows)]
+        queries = self.database.queries
+        with self.database.writing(wakes="outbox") as connection:
+            return [
+                delivery_from(row)
+                for owner in ("", *dead_owners)
+                for row in list(queries.rescue_deliveries(connection, dead_owner=owner, now=now))
+            ]
 
     def _move(
         self, connection: object, statement: str, delivery: Delivery, **values: object
@@ -93,7 +104,7 @@ def delivery_from(row: Mapping[str, Any]) -> Delivery:
         job_id=row["job_id"],
         kind=row["kind"],
         key=row["key"],
-        video=Video(PurePosixPath(row["path"]), row["size_bytes"], row["sha256"]),
+        video=Video.at(row["path"], row["size_bytes"], row["sha256"]) if row["path"] else None,
         attempt=row["attempt"],
         fence=row["fence"],
     )

@@ -12,6 +12,8 @@ from typing import Self
 
 from ulid import ULID
 
+from jobstore.files import sync_file, sync_folder
+
 
 class Owner:
     """This process as a holder of leases."""
@@ -38,6 +40,24 @@ class Owner:
     def leave(self) -> None:
         """Stop being an owner: what is still held, if anything, is free to be taken back."""
         os.close(self._descriptor)
+
+
+def machine_id(folder: Path) -> str:
+    """Name this machine's folder, for good: what lies in it can be delivered from here only.
+
+    A host's name would not do, since it may change with the machine's address.
+    """
+    name = folder / "machine"
+    if not name.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        unnamed = folder / f"{ULID()}.new"
+        unnamed.write_text(str(ULID()), encoding="ascii")
+        sync_file(unnamed)
+        with contextlib.suppress(FileExistsError):
+            name.hardlink_to(unnamed)
+        unnamed.unlink()
+        sync_folder(folder)
+    return name.read_text(encoding="ascii")
 
 
 def dead_owners(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from jobstore.abilities import DESCRIPTION, Abilities
 from jobstore.errors import SettingsWrong
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoint"
-SQLITE = "sqlite:///"
+SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 HEARTBEATS_PER_LEASE = 3  # so that one or two missed heartbeats do not lose a lease
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_known(cls, database_url: str) -> str:
-        if database_url and not database_url.startswith(SQLITE):
-            message = f"starts with {SQLITE} and goes on with the path of a file"
+        if database_url and not database_url.startswith((SQLITE, POSTGRESQL)):
+            message = f"starts with {SQLITE} and the path of a file, or with {POSTGRESQL}"
             raise ValueError(message)
         return database_url
 

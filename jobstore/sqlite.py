@@ -6,21 +6,19 @@ The driver is `pysqlite3`, which brings its own library: those of common distrib
 """
 
 import contextlib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty, LifoQueue
 from types import MappingProxyType
-from typing import Any
 
-import aiosql
 from pysqlite3 import dbapi2 as driver
 
-from jobstore.clock import now_ms
-from jobstore.errors import StoreRefused, StoreUnavailable
+from jobstore.database import load_statements, migrate
+from jobstore.errors import MoveRefused, StoreRefused, StoreUnavailable
+from jobstore.wake import Wake
 
-SQL = Path(__file__).parent / "sql"
-MIGRATIONS = SQL / "sqlite" / "migrations"
 BUSY_S = 10
 # The first releases that are safe, per line: sqlite.org/changes.html.
 SAFE_LIBRARIES = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
@@ -35,10 +33,12 @@ PRAGMAS = MappingProxyType(
 )
 
 
-class Database:
+class SqliteDatabase:
     """A pool of connections to one SQLite file, and the named statements to run on them."""
 
-    def __init__(self, path: Path, library: tuple[int, ...] = driver.sqlite_version_info) -> None:
+    def __init__(
+        self, path: Path, wake: Wake, library: tuple[int, ...] = driver.sqlite_version_info
+    ) -> None:
         """Open the file, made new if need be, and bring its schema up to date.
 
         Raises:
@@ -46,15 +46,17 @@ class Database:
             StoreUnavailable: the file cannot be opened, or is locked by somebody else.
         """
         refuse_unsafe(library)
-        self.path = path
-        self.queries: Any = aiosql.from_path(SQL, "sqlite3")
+        self.name = str(path)
+        self.queries = load_statements("sqlite", "sqlite3")
+        self._path = path
+        self._wake = wake
         self._idle: LifoQueue[driver.Connection] = LifoQueue()
-        migrate(self)
+        migrate(self, "sqlite")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[driver.Connection]:
         """Lend a connection for single statements; each is a transaction of its own."""
-        with as_our_errors(self.path):
+        with self._as_our_errors():
             connection = self._take()
             try:
                 yield connection
@@ -62,8 +64,8 @@ class Database:
                 self._idle.put(connection)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[driver.Connection]:
-        """Lend a connection inside one write transaction: all of it is kept, or nothing."""
+    def writing(self, wakes: str = "") -> Iterator[driver.Connection]:
+        """Lend a connection inside one write transaction; it waits for other writers first."""
         with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -73,6 +75,17 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+        if wakes:
+            self._wake.ring(wakes)
+
+    def run_script(self, connection: driver.Connection, script: str) -> None:
+        """Run a script statement by statement: the driver's own way would commit first."""
+        for statement in statements(script):
+            connection.execute(statement)
+
+    def watch(self, topic: str, call: Callable[[], None], stop: threading.Event) -> None:
+        """Call back when a process of this machine has woken the topic."""
+        self._wake.watch(topic, call, stop)
 
     def close(self) -> None:
         """Close every connection that is not lent."""
@@ -84,7 +97,22 @@ class Database:
         try:
             return self._idle.get_nowait()
         except Empty:
-            return connect(self.path)
+            return connect(self._path)
+
+    @contextlib.contextmanager
+    def _as_our_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except driver.IntegrityError as error:
+            raise MoveRefused(str(error)) from error
+        except driver.OperationalError as error:
+            message = f"The job store {self.name} cannot be used right now: {error}."
+            raise StoreUnavailable(message) from error
+        except driver.ProgrammingError:
+            raise  # a fault in our code, not in the store
+        except driver.DatabaseError as error:
+            message = f"The job store {self.name} is damaged: {error}. Restore a backup."
+            raise StoreRefused(message) from error
 
 
 def refuse_unsafe(library: tuple[int, ...]) -> None:
@@ -131,26 +159,6 @@ def switch_to_wal(connection: driver.Connection) -> None:
             return
 
 
-def migrate(database: Database) -> None:
-    """Apply, in one transaction, every migration that the database has not had.
-
-    Raises:
-        StoreRefused: the database has had a migration that this code does not know.
-    """
-    files = sorted(MIGRATIONS.glob("*.sql"))
-    queries = database.queries
-    with database.writing() as connection:
-        queries.make_migrations(connection)
-        last = queries.last_migration(connection)["number"]
-        if last > len(files):
-            message = f"{database.path} was made by a newer wan22 (migration {last}): update wan22."
-            raise StoreRefused(message)
-        for number, file in enumerate(files[last:], start=last + 1):
-            for statement in statements(file.read_text(encoding="utf-8")):
-                connection.execute(statement)
-            queries.record_migration(connection, number=number, name=file.stem, now=now_ms())
-
-
 def statements(script: str) -> Iterator[str]:
     """Split a script into statements; a trigger, with its inner semicolons, is one of them."""
     statement = ""
@@ -159,18 +167,3 @@ def statements(script: str) -> Iterator[str]:
         if driver.complete_statement(statement):
             yield statement
             statement = ""
-
-
-@contextlib.contextmanager
-def as_our_errors(path: Path) -> Iterator[None]:
-    """Turn the driver's errors into ours, by what the catcher can do about them."""
-    try:
-        yield
-    except driver.OperationalError as error:
-        message = f"The job store {path} cannot be used right now: {error}."
-        raise StoreUnavailable(message) from error
-    except driver.DatabaseError as error:
-        if isinstance(error, driver.IntegrityError | driver.ProgrammingError):
-            raise  # a fault in our code, not in the store
-        message = f"The job store {path} is damaged: {error}. Restore a backup."
-        raise StoreRefused(message) from error

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jobstore.database import Database
 from jobstore.job import Stage
-from jobstore.sqlite import Database
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from jobstore.errors import StoreUnavailable
 from jobstore.owner import Owner
 from jobstore.settings import Settings
 from jobstore.store import Store
-from jobstore.wake import Wake
 from runner.heartbeat import Heartbeat
 from runner.schedule import Schedule
 
@@ -49,9 +48,8 @@ class Stage:
         self.name = name
         self.topic = topic
         self.settings = settings
-        self.host = socket.gethostname()
-        self.wake = Wake(settings.wake)
-        self.store = Store.open(settings.store_url, self.wake)
+        self.host = owners.machine_id(settings.work)
+        self.store = Store.open(settings.store_url, settings.wake)
         self.owner = Owner.join(settings.work)
         self.heartbeat = Heartbeat(self._beat)
         self.stopping = threading.Event()
@@ -70,7 +68,7 @@ class Stage:
         schedule = Schedule()
         schedule.every(self.settings.heartbeat_s, "heartbeat", self.heartbeat.tick)
         schedule.every(self.settings.poll_s, "poll", self._look)
-        self.wake.watch(self.topic, self._woken.set, self.stopping)
+        self.store.database.watch(self.topic, self._woken.set, self.stopping)
         worker = threading.Thread(target=self._run, args=(work,), name="work", daemon=True)
         schedule.start()
         worker.start()
@@ -126,7 +124,7 @@ class Stage:
         owners.forget(self.settings.work, dead)
 
     def _beat(self) -> None:
-        facts = {"state": "loading", **self._facts()}
+        facts = {"state": "loading", "hostname": socket.gethostname(), **self._facts()}
         if self.stopping.is_set():
             facts["state"] = "stopping"
         self.store.stages.beat(self.name, self.host, facts, now_ms())

@@ -9,7 +9,6 @@ from local.s3 import S3Server
 from jobstore.job import Request
 from jobstore.settings import EMBEDDED_MODEL, Settings, read
 from jobstore.store import Store
-from jobstore.wake import Wake
 from runner.stage import Stage
 
 ROOT = Path(__file__).parent.parent
@@ -18,7 +17,7 @@ Ask = Callable[..., Request]
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(f"sqlite:///{tmp_path / 'jobs.db'}", Wake(tmp_path / "wake"))
+    store = Store.open(f"sqlite:///{tmp_path / 'jobs.db'}", tmp_path / "wake")
     yield store
     store.close()
 

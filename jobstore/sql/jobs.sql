@@ -1,94 +1,129 @@
--- Every move of a job. A claim is named by job and fence; a stale fence changes no row.
+-- The moves of a job that both databases make alike; those that take rows by age stand in the
+-- folders beside this file. A claim is named by job and fence; a stale fence changes no row.
 
--- name: accept_job(job_id, request, source, priority, now)!
+-- name: accept_job(job_id, request, shape, source, key_id, idempotency_key, request_hash, priority, now)^
 -- (nothing) -> queued
-INSERT INTO jobs (job_id, state, request, source, priority, due_at, accepted_at, changed_at)
-VALUES (:job_id, 'queued', :request, :source, :priority, :now, :now, :now);
+-- No row back: this key has an idempotency key like that already.
+INSERT INTO jobs (job_id, state, request, shape, source, key_id, idempotency_key, request_hash,
+    priority, due_at, accepted_at, changed_at)
+VALUES (:job_id, 'queued', :request, :shape, :source, :key_id, :idempotency_key, :request_hash,
+    :priority, :now, :now, :now)
+ON CONFLICT (key_id, idempotency_key) DO NOTHING
+RETURNING *;
 
--- name: claim_job(owner, lease_ends_at, now)^
--- queued -> processing
--- The oldest due job of the highest priority; attempt and fence rise, the lease begins.
-UPDATE jobs
-SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
-    lease_owner = :owner, lease_ends_at = :lease_ends_at,
-    phase = 'encoding_prompt', step = 0, progress = 0,
-    started_at = coalesce(started_at, :now), changed_at = :now
-WHERE state = 'queued' AND seq = (
-    SELECT seq FROM jobs
-    WHERE state = 'queued' AND due_at <= :now
-    ORDER BY priority DESC, seq
-    LIMIT 1
-)
+-- name: repeat_job(job_id, again_id, now)^
+-- (nothing) -> queued
+-- Retry by hand: a new job that asks for the same as one that has ended.
+INSERT INTO jobs (job_id, state, request, shape, source, key_id, retry_of,
+    priority, due_at, accepted_at, changed_at)
+SELECT :again_id, 'queued', request, shape, source, key_id, job_id, priority, :now, :now, :now
+FROM jobs WHERE job_id = :job_id AND ended_at IS NOT NULL AND deleted_at IS NULL
 RETURNING *;
 
 -- name: renew_job(job_id, fence, lease_ends_at)^
--- The heartbeat. No row back: the lease is lost.
+-- The heartbeat; its answer carries cancellation. No row back: the lease is lost.
 UPDATE jobs SET lease_ends_at = :lease_ends_at
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
-RETURNING fence;
+RETURNING cancel_requested;
 
 -- name: advance_job(job_id, fence, phase, step, progress)^
 -- The first finished step since the claim is remembered: a crash after it is not the job's fault.
 UPDATE jobs
-SET phase = :phase, step = :step, progress = :progress, stepped = max(stepped, :step > 0)
+SET phase = :phase, step = :step, progress = :progress,
+    stepped = CASE WHEN :step > 0 THEN 1 ELSE stepped END
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
-RETURNING fence;
+RETURNING step, lease_host;
 
--- name: finish_job(job_id, fence, now)^
+-- name: finish_job(job_id, fence, step_ms, now)^
 -- processing -> rendered
 -- Asks only whether the fence is still ours, never whether the lease has run out.
 UPDATE jobs
-SET state = 'rendered', lease_owner = NULL, lease_ends_at = NULL,
-    phase = 'uploading', error_code = NULL, error = NULL, changed_at = :now
+SET state = 'rendered', lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
+    phase = 'uploading', step_ms = :step_ms, error_code = NULL, error = NULL, changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING fence;
 
 -- name: release_job(job_id, fence, now)^
 -- processing -> queued
--- An orderly give-back: it keeps its place and counts against nothing.
+-- processing -> cancelled
+-- An orderly give-back: it keeps its place and counts against nothing. Who was to be cancelled is.
 UPDATE jobs
-SET state = 'queued', lease_owner = NULL, lease_ends_at = NULL,
+SET state = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'queued' END,
+    ended_at = CASE WHEN cancel_requested = 1 THEN :now END,
+    lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
     phase = NULL, step = 0, progress = 0, changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING fence;
 
--- name: retry_job(job_id, fence, due_at, error_code, error, failure_limit, now)^
+-- name: postpone_job(job_id, fence, due_at, error_code, error, failure_limit, now)^
 -- processing -> queued
--- After a failure that may pass; no row back when the failures are used up or the fence is stale.
+-- After a failure that may pass; no row back when the failures are used up, the job
+-- is to be cancelled, or the fence is stale.
 UPDATE jobs
 SET state = 'queued', failures = failures + 1, due_at = :due_at,
-    lease_owner = NULL, lease_ends_at = NULL, phase = NULL, step = 0, progress = 0,
+    lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
+    phase = NULL, step = 0, progress = 0,
     error_code = :error_code, error = :error, changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
-    AND failures + 1 < :failure_limit
+    AND failures + 1 < :failure_limit AND cancel_requested = 0
 RETURNING fence;
 
 -- name: fail_job(job_id, fence, error_code, error, now)^
 -- processing -> failed
 UPDATE jobs
-SET state = 'failed', lease_owner = NULL, lease_ends_at = NULL, phase = NULL,
+SET state = 'failed', lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL, phase = NULL,
     error_code = :error_code, error = :error, ended_at = :now, changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING fence;
 
--- name: rescue_jobs(dead_owners, crash_limit, now)
+-- name: cancel_job(job_id, now)^
+-- queued -> cancelled
+-- A job that is being processed is asked to stop; its holder hears of it at the next heartbeat.
+UPDATE jobs
+SET cancel_requested = 1,
+    state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+    ended_at = CASE WHEN state = 'queued' THEN :now END,
+    changed_at = CASE WHEN state = 'queued' THEN :now ELSE changed_at END
+WHERE job_id = :job_id AND state IN ('queued', 'processing')
+RETURNING *;
+
+-- name: stop_job(job_id, fence, now)^
+-- processing -> cancelled
+-- The holder obeys; only if somebody has asked for it.
+UPDATE jobs
+SET state = 'cancelled', lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL, phase = NULL,
+    ended_at = :now, changed_at = :now
+WHERE job_id = :job_id AND state = 'processing' AND fence = :fence AND cancel_requested = 1
+RETURNING fence;
+
+-- name: orphaned_jobs(dead_owner, now)
+-- The jobs of a dead owner, and those whose lease has run out, in the order they came.
+SELECT * FROM jobs
+WHERE state = 'processing' AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
+ORDER BY seq;
+
+-- name: rescue_job(job_id, fence, crashed, crash_limit, now)^
 -- processing -> queued
 -- processing -> failed
--- Takes jobs back from owners that are dead (a JSON list) or whose lease has run out. A crash
--- counts only when no step was finished since the claim; due_at stays, so nobody waits for it.
+-- processing -> cancelled
+-- A crash counts (`crashed` is 1) only when no step was finished since the claim; due_at stays, so
+-- that nobody waits for it. Who was to be cancelled is cancelled. The fence shuts out the holder.
 UPDATE jobs
-SET state = CASE WHEN stepped = 0 AND crashes + 1 >= :crash_limit THEN 'failed' ELSE 'queued' END,
-    crashes = crashes + 1 - stepped, fence = fence + 1,
-    lease_owner = NULL, lease_ends_at = NULL, phase = NULL, step = 0, progress = 0,
-    error_code = CASE WHEN stepped = 0 AND crashes + 1 >= :crash_limit
+SET state = CASE
+        WHEN cancel_requested = 1 THEN 'cancelled'
+        WHEN crashes + :crashed >= :crash_limit THEN 'failed'
+        ELSE 'queued' END,
+    crashes = crashes + :crashed, fence = fence + 1,
+    lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
+    phase = NULL, step = 0, progress = 0,
+    error_code = CASE WHEN cancel_requested = 0 AND crashes + :crashed >= :crash_limit
         THEN 'renderer_crashed' ELSE error_code END,
-    error = CASE WHEN stepped = 0 AND crashes + 1 >= :crash_limit
+    error = CASE WHEN cancel_requested = 0 AND crashes + :crashed >= :crash_limit
         THEN 'The renderer crashed each time it started this job, so it was given up.'
         ELSE error END,
-    ended_at = CASE WHEN stepped = 0 AND crashes + 1 >= :crash_limit THEN :now END,
+    ended_at = CASE WHEN cancel_requested = 1 OR crashes + :crashed >= :crash_limit THEN :now END,
     changed_at = :now
-WHERE state = 'processing'
-    AND (lease_ends_at <= :now OR lease_owner IN (SELECT value FROM json_each(:dead_owners)))
+WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING *;
 
 -- name: complete_job(job_id, now)^
@@ -107,14 +142,42 @@ SET state = 'failed', phase = NULL, error_code = 'output_lost', error = :error,
 WHERE job_id = :job_id AND state = 'rendered'
 RETURNING fence;
 
--- name: job_by_id(job_id)^
-SELECT * FROM jobs WHERE job_id = :job_id;
+-- name: bury_job(job_id, now)^
+-- A tombstone, on a job that has ended; the job itself goes when it is pruned.
+UPDATE jobs SET deleted_at = :now
+WHERE job_id = :job_id AND ended_at IS NOT NULL AND deleted_at IS NULL
+RETURNING *;
 
--- name: queue_position(job_id)^
--- Counts from 1 among the queued; nothing for a job that does not wait.
-SELECT (
-    SELECT count(*) FROM jobs AS ahead
-    WHERE ahead.state = 'queued'
-        AND (ahead.priority > me.priority OR (ahead.priority = me.priority AND ahead.seq <= me.seq))
-) AS position
-FROM jobs AS me WHERE me.job_id = :job_id AND me.state = 'queued';
+-- name: crash_host(host, crashed_id, now)!
+-- One more job in a row that crashed this machine's renderer without a step; the same one again
+-- does not lengthen the row.
+INSERT INTO hosts (host, crashed_id, crashed_at, streak) VALUES (:host, :crashed_id, :now, 1)
+ON CONFLICT (host) DO UPDATE SET
+    streak = hosts.streak + CASE
+        WHEN hosts.streak > 0 AND hosts.crashed_id = excluded.crashed_id THEN 0 ELSE 1 END,
+    crashed_id = excluded.crashed_id, crashed_at = excluded.crashed_at;
+
+-- name: calm_host(host)!
+-- A finished step: this machine can render.
+UPDATE hosts SET streak = 0 WHERE host = :host AND streak > 0;
+
+-- name: host_streak(host)^
+SELECT streak, crashed_at FROM hosts WHERE host = :host;
+
+-- name: prunable_jobs(ended_before, most)
+-- Jobs that ended long ago and owe nothing any more, the oldest first.
+SELECT job_id FROM jobs
+WHERE ended_at IS NOT NULL AND ended_at < :ended_before AND NOT EXISTS (
+    SELECT 1 FROM outbox WHERE outbox.job_id = jobs.job_id AND outbox.state IN ('owed', 'delivering')
+)
+ORDER BY ended_at, seq
+LIMIT :most;
+
+-- name: prune_events(job_id)!
+DELETE FROM job_events WHERE job_id = :job_id;
+
+-- name: prune_outbox(job_id)!
+DELETE FROM outbox WHERE job_id = :job_id AND state IN ('delivered', 'dead');
+
+-- name: prune_job(job_id)!
+DELETE FROM jobs WHERE job_id = :job_id AND ended_at IS NOT NULL;

@@ -2,10 +2,10 @@
 
 -- name: make_migrations()!
 CREATE TABLE IF NOT EXISTS migrations (
-    number     INTEGER PRIMARY KEY,
-    name       TEXT    NOT NULL,
-    applied_at INTEGER NOT NULL
-) STRICT;
+    number     BIGINT NOT NULL PRIMARY KEY,
+    name       TEXT   NOT NULL,
+    applied_at BIGINT NOT NULL
+);
 
 -- name: last_migration()^
 SELECT coalesce(max(number), 0) AS number FROM migrations;

@@ -1,18 +1,16 @@
--- Rows that say "this file is owed to that key". A claimed row is named by job, kind and fence.
+-- Rows that say "this is owed to that key". A claimed row is named by job, kind and fence.
 
--- name: owe_video(job_id, key, path, size_bytes, sha256, now)!
+-- name: owe_video(job_id, host, key, path, size_bytes, sha256, now)!
 -- Written in the transaction that makes the job `rendered`.
-INSERT INTO outbox (job_id, kind, state, key, path, size_bytes, sha256, due_at)
-VALUES (:job_id, 'video', 'owed', :key, :path, :size_bytes, :sha256, :now);
+INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, due_at)
+VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, :now);
 
--- name: claim_delivery(owner, lease_ends_at, now)^
-UPDATE outbox
-SET state = 'delivering', attempt = attempt + 1, fence = fence + 1,
-    lease_owner = :owner, lease_ends_at = :lease_ends_at
-WHERE state = 'owed' AND seq = (
-    SELECT seq FROM outbox WHERE state = 'owed' AND due_at <= :now ORDER BY due_at, seq LIMIT 1
-)
-RETURNING *;
+-- name: owe_removal(job_id, now)!
+-- Written in the transaction that buries the job; there is only something to remove if a video was
+-- owed once, and the machine that owed it removes it.
+INSERT INTO outbox (job_id, kind, state, host, key, due_at)
+SELECT job_id, 'removal', 'owed', host, key, :now
+FROM outbox WHERE job_id = :job_id AND kind = 'video';
 
 -- name: renew_delivery(job_id, kind, fence, lease_ends_at)^
 UPDATE outbox SET lease_ends_at = :lease_ends_at
@@ -34,15 +32,15 @@ WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fe
 RETURNING fence;
 
 -- name: bury_delivery(job_id, kind, fence, error)^
+-- Dead-letter: kept to be looked at, never tried again.
 UPDATE outbox
 SET state = 'dead', error = :error, lease_owner = NULL, lease_ends_at = NULL
 WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
 RETURNING fence;
 
--- name: rescue_deliveries(dead_owners, now)
--- Gives rows back whose owner is dead (a JSON list) or whose lease has run out.
+-- name: rescue_deliveries(dead_owner, now)
+-- Gives back the rows of a dead owner, and those whose lease has run out.
 UPDATE outbox
 SET state = 'owed', fence = fence + 1, lease_owner = NULL, lease_ends_at = NULL
-WHERE state = 'delivering'
-    AND (lease_ends_at <= :now OR lease_owner IN (SELECT value FROM json_each(:dead_owners)))
+WHERE state = 'delivering' AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
 RETURNING *;

@@ -11,7 +11,7 @@ from structlog.stdlib import get_logger
 from jobstore.clock import now_ms
 from jobstore.errors import KeyTaken, LeaseLost, ObjectsRefused, ObjectsUnavailable, OutputLost
 from jobstore.job import Delivery, Video
-from jobstore.objects import Objects, StoredObject
+from jobstore.objects import Objects
 from runner.stage import Stage
 
 log = get_logger()
@@ -38,7 +38,7 @@ class Pay:
         """Pay the row that is due longest, if any."""
         lease_ms = int(self.stage.settings.lease_s * 1000)
         outbox = self.stage.store.outbox
-        delivery = outbox.claim(self.stage.owner.owner_id, lease_ms, now_ms())
+        delivery = outbox.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
         if delivery is None:
             return False
 
@@ -58,7 +58,10 @@ class Pay:
     def _pay(self, delivery: Delivery) -> None:
         outbox = self.stage.store.outbox
         try:
-            stored = self._deliver(delivery)
+            if delivery.video:
+                self._deliver(delivery, delivery.video)
+            else:
+                self._remove(delivery)
         except OutputLost as error:
             outbox.lose(delivery, str(error), now_ms())
             log.error("outbox.lost", error=str(error))
@@ -68,21 +71,34 @@ class Pay:
         except (ObjectsRefused, KeyTaken) as error:
             pause_s = self._postpone(delivery, error)
             log.error("outbox.blocked", error=str(error), again_in_s=pause_s)
-        else:
-            outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
-            log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
 
     def _postpone(self, delivery: Delivery, error: Exception) -> float:
         pause_s = backoff_s(delivery.attempt, self.dice)
         self.stage.store.outbox.postpone(delivery, now_ms() + int(pause_s * 1000), str(error))
         return round(pause_s, 1)
 
-    def _deliver(self, delivery: Delivery) -> StoredObject:
-        file = self.stage.settings.data_dir / delivery.video.path
-        check(file, delivery.video)
-        return self.objects.put_once(
-            delivery.key, file, job_id=delivery.job_id, sha256=delivery.video.sha256
+    def _deliver(self, delivery: Delivery, video: Video) -> None:
+        file = self.stage.settings.data_dir / video.path
+        check(file, video)
+        stored = self.objects.put_once(
+            delivery.key, file, job_id=delivery.job_id, sha256=video.sha256
         )
+        self.stage.store.outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
+        log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
+
+    def _remove(self, delivery: Delivery) -> None:
+        """Remove the object of a buried job, and once more a lease later.
+
+        An upload that was under way when its row was given to somebody else may still arrive.
+        """
+        self.objects.remove(delivery.key)
+        outbox = self.stage.store.outbox
+        if delivery.attempt == 1:
+            again_at = now_ms() + int(self.stage.settings.lease_s * 1000)
+            outbox.postpone(delivery, again_at, "removed; looked at once more")
+        else:
+            outbox.remove(delivery, now_ms())
+            log.info("object.removed", key=delivery.key)
 
 
 def check(file: Path, video: Video) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import random
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -36,6 +38,10 @@ class Stopped(Exception):
     """The stage was told to stop."""
 
 
+class Cancelled(Exception):
+    """Somebody asked for the job to be cancelled."""
+
+
 class Render:
     """The work of the render stage."""
 
@@ -46,6 +52,8 @@ class Render:
         self.dice = dice
         self.facts: Mapping[str, object] = {"model_loaded": False}
         self._model: Model | None = None
+        self._cancelled = threading.Event()
+        self._step_ms: int | None = None
 
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
@@ -64,13 +72,15 @@ class Render:
         """Claim the next job, if any, and see it through."""
         lease_ms = int(self.settings.lease_s * 1000)
         jobs = self.stage.store.jobs
-        job = jobs.claim(self.stage.owner.owner_id, lease_ms, now_ms())
+        job = jobs.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
         if job is None:
             return False
 
         def renew() -> None:
-            jobs.renew(job, lease_ms, now_ms())
+            if jobs.renew(job, lease_ms, now_ms()):
+                self._cancelled.set()
 
+        self._cancelled.clear()
         with (
             structlog.contextvars.bound_contextvars(job_id=job.job_id, attempt=job.attempt),
             self.stage.heartbeat.holding(renew),
@@ -83,11 +93,14 @@ class Render:
         jobs = self.stage.store.jobs
         try:
             rendered = self._adopt(job) or self._render(job)
-            jobs.finish(job, rendered, now_ms())
+            jobs.finish(job, self.stage.host, rendered, self._step_ms, now_ms())
             log.info("job.rendered", size_bytes=rendered.size_bytes)
         except LeaseLost:
             self._output(job).unlink(missing_ok=True)
             log.warning("job.dropped", fence=job.fence)
+        except Cancelled:
+            jobs.stop(job, now_ms())
+            log.info("job.cancelled")
         except Stopped:
             jobs.release(job, now_ms())
             log.info("job.released", fence=job.fence)
@@ -97,15 +110,21 @@ class Render:
         except StoreUnavailable:
             raise  # the file is kept: whoever claims the job next finishes with it
         except Exception as error:
-            self._retry(job, error)
+            self._postpone(job, error)
 
     def _render(self, job: Job) -> Video:
         if self._model is None:
             message = "prepare comes first"
             raise RuntimeError(message)
         request = job.request
+        began = 0.0
 
         def tell(phase: Phase, step: int) -> None:
+            nonlocal began
+            if phase is Phase.DENOISING and step == 0:
+                began = time.monotonic()
+            if phase is Phase.DECODING:
+                self._step_ms = int((time.monotonic() - began) * 1000 / request.steps)
             self._tell(job, phase, step)
 
         frames = film.render(self._model, request, self.settings.images, tell)
@@ -134,6 +153,8 @@ class Render:
             raise Stopped
         if self.stage.heartbeat.lost.is_set():
             raise LeaseLost
+        if self._cancelled.is_set():
+            raise Cancelled
         span = BEGINS[Phase.DECODING] - BEGINS[Phase.DENOISING]
         done = span * step // job.request.steps if phase is Phase.DENOISING else 0
         try:
@@ -141,10 +162,10 @@ class Render:
         except StoreUnavailable as error:
             log.warning("progress.missed", error=str(error))
 
-    def _retry(self, job: Job, error: Exception) -> None:
+    def _postpone(self, job: Job, error: Exception) -> None:
         pause_s = BACKOFF_S[min(job.attempt, len(BACKOFF_S)) - 1] * self.dice.uniform(0.8, 1.2)
         now = now_ms()
-        state = self.stage.store.jobs.retry(
+        state = self.stage.store.jobs.postpone(
             job,
             error_code="render_failed",
             error=f"The render broke ({type(error).__name__}); the log has the reason.",

@@ -1,124 +1,106 @@
-"""The outbox of a store: what is owed is paid once, or said to be lost."""
+"""The outbox: what is owed is paid once, or said to be lost."""
 
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from pysqlite3 import dbapi2 as driver
+from contract_shop import LEASE_MS, SHA, Shop
 
 from jobstore.errors import LeaseLost
-from jobstore.job import Delivery, Job, Request, Video
+from jobstore.job import Delivery
 from jobstore.moves import State
 from jobstore.store import Store
 
-Ask = Callable[..., Request]
-LEASE_MS = 60_000
-SHA = "cd" * 32
-
 
 @pytest.fixture
-def owe(store: Store, ask: Ask) -> Callable[..., Job]:
-    def make(job_id: str = "J1") -> Job:
-        store.jobs.accept(job_id, ask(), "test", 1000)
-        job = store.jobs.claim("A", LEASE_MS, 2000)
-        assert job
-        store.jobs.finish(job, Video(PurePosixPath(f"outputs/{job_id}.1.mp4"), 10, SHA), 3000)
-        return job
+def owe(shop: Shop) -> Callable[..., None]:
+    def make(job_id: str = "J1", host: str = "H") -> None:
+        shop.accept(job_id)
+        shop.finish(shop.claim(), host=host)
 
     return make
 
 
-def claim(store: Store, now: int = 4000) -> Delivery:
-    delivery = store.outbox.claim("D", LEASE_MS, now)
-    assert delivery
-    return delivery
-
-
-def state(store: Store, job_id: str = "J1") -> State:
-    job = store.jobs.find(job_id)
-    assert job
-    return job.state
-
-
-def test_a_row_is_paid_once(store: Store, owe: Callable[..., Job]) -> None:
+def test_a_row_is_paid_once(shop: Shop, owe: Callable[..., None]) -> None:
     owe()
-    delivery = claim(store)
-    assert store.outbox.claim("E", LEASE_MS, 4000) is None
-    store.outbox.settle(delivery, 10, SHA, 5000)
-    assert state(store) is State.COMPLETED
-    assert store.outbox.claim("E", LEASE_MS, 10**12) is None
+    delivery = shop.take()
+    assert shop.settled()
+    shop.store.outbox.settle(delivery, 10, SHA, 5000)
+    assert shop.found().state is State.COMPLETED
+    assert shop.settled(10**12)
+
+
+def test_only_the_machine_with_the_file_pays(shop: Shop, owe: Callable[..., None]) -> None:
+    owe("J1", host="H")
+    owe("J2", host="I")
+    assert shop.take(host="I").job_id == "J2"
+    assert shop.settled(host="I")
+    assert shop.take(host="H").job_id == "J1"
 
 
 def test_a_postponed_row_is_due_later_and_lets_others_pass(
-    store: Store, owe: Callable[..., Job]
+    shop: Shop, owe: Callable[..., None]
 ) -> None:
     owe("J1")
     owe("J2")
-    store.outbox.postpone(claim(store), 50_000, "S3 is away")
-    assert claim(store).job_id == "J2"
-    assert store.outbox.claim("D", LEASE_MS, 49_999) is None
-    again = claim(store, 50_000)
+    shop.store.outbox.postpone(shop.take(), 50_000, "S3 is away")
+    assert shop.take().job_id == "J2"
+    assert shop.settled(49_999)
+    again = shop.take(50_000)
     assert (again.job_id, again.attempt) == ("J1", 2)
-    assert state(store) is State.RENDERED
+    assert shop.found().state is State.RENDERED
 
 
-def test_a_lost_file_fails_its_job(store: Store, owe: Callable[..., Job]) -> None:
+def test_a_lost_file_fails_its_job(shop: Shop, owe: Callable[..., None]) -> None:
     owe()
-    store.outbox.lose(claim(store), "gone", 5000)
-    job = store.jobs.find("J1")
-    assert job
+    shop.store.outbox.lose(shop.take(), "gone", 5000)
+    job = shop.found()
     assert (job.state, job.error_code, job.error) == ("failed", "output_lost", "gone")
+    assert shop.settled(10**12)
 
 
 @pytest.mark.parametrize("by", ["dead owner", "lease"])
-def test_a_rescue_takes_back_at_once(store: Store, owe: Callable[..., Job], by: str) -> None:
+def test_a_rescue_takes_back_at_once(shop: Shop, owe: Callable[..., None], by: str) -> None:
     owe()
-    claim(store, 4000)
-    assert store.outbox.rescue(["X"], 4000 + LEASE_MS - 1) == []
-    dead, now = (["D"], 4001) if by == "dead owner" else ([], 4000 + LEASE_MS)
-    assert len(store.outbox.rescue(dead, now)) == 1
-    assert claim(store, now).fence == 3
+    shop.take(4000)
+    assert shop.store.outbox.rescue(["X"], 4000 + LEASE_MS - 1) == []
+    dead, now = (["X", "D"], 4001) if by == "dead owner" else ([], 4000 + LEASE_MS)
+    assert len(shop.store.outbox.rescue(dead, now)) == 1
+    assert shop.take(now).fence == 3
 
 
-def test_a_renewed_lease_is_left_alone(store: Store, owe: Callable[..., Job]) -> None:
+def test_a_renewed_lease_is_left_alone(shop: Shop, owe: Callable[..., None]) -> None:
     owe()
-    store.outbox.renew(claim(store, 4000), LEASE_MS, 50_000)
-    assert store.outbox.rescue([], 4000 + LEASE_MS) == []
+    shop.store.outbox.renew(shop.take(4000), LEASE_MS, 50_000)
+    assert shop.store.outbox.rescue([], 4000 + LEASE_MS) == []
 
 
-STALE: list[Callable[[Store, Delivery], Any]] = [
-    lambda store, row: store.outbox.renew(row, LEASE_MS, 9000),
-    lambda store, row: store.outbox.settle(row, 10, SHA, 9000),
-    lambda store, row: store.outbox.postpone(row, 9000, "late"),
-    lambda store, row: store.outbox.lose(row, "late", 9000),
-]
-
-
-@pytest.mark.parametrize("write", STALE)
-def test_a_stale_fence_changes_no_row(
-    store: Store, owe: Callable[..., Job], write: Callable[[Store, Delivery], Any]
-) -> None:
-    owe()
-    stale = claim(store)
-    store.outbox.rescue(["D"], 5000)
-    with pytest.raises(LeaseLost):
-        write(store, stale)
-    assert state(store) is State.RENDERED
-    assert claim(store, 5000).fence == 3
-
-
-FORBIDDEN = {
-    "a second row of one job": "INSERT INTO outbox (job_id, kind, state, key, path, size_bytes,"
-    " sha256, due_at) SELECT job_id, kind, 'owed', 'k', path, size_bytes, sha256, 0 FROM outbox",
-    "a settled row that is owed again": "UPDATE outbox SET state = 'owed', delivered_at = NULL",
-    "a rendered job that is rendered again": "UPDATE jobs SET state = 'queued'",
+STALE: dict[str, Callable[[Store, Delivery], Any]] = {
+    "renew": lambda store, row: store.outbox.renew(row, LEASE_MS, 9000),
+    "settle": lambda store, row: store.outbox.settle(row, 10, SHA, 9000),
+    "postpone": lambda store, row: store.outbox.postpone(row, 9000, "late"),
+    "lose": lambda store, row: store.outbox.lose(row, "late", 9000),
+    "remove": lambda store, row: store.outbox.remove(row, 9000),
 }
 
 
-@pytest.mark.parametrize("statement", FORBIDDEN.values(), ids=FORBIDDEN.keys())
-def test_the_schema_itself_refuses(store: Store, owe: Callable[..., Job], statement: str) -> None:
+@pytest.mark.parametrize("write", STALE.values(), ids=STALE.keys())
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_stale_fence_changes_no_row(
+    shop: Shop,
+    owe: Callable[..., None],
+    write: Callable[[Store, Delivery], Any],
+    *,
+    taken: bool,
+) -> None:
     owe()
-    store.outbox.settle(claim(store), 10, SHA, 5000)
-    with pytest.raises(driver.IntegrityError), store.database.writing() as connection:
-        connection.execute(statement)
+    stale = shop.take()
+    shop.store.outbox.rescue(["D"], 5000)
+    if taken:
+        shop.take(5000, owner="E")
+    before = (shop.found(), shop.history())
+    with pytest.raises(LeaseLost):
+        write(shop.store, stale)
+    assert (shop.found(), shop.history()) == before
+    if not taken:
+        assert shop.take(5000).fence == 3

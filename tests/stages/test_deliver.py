@@ -15,7 +15,7 @@ from local.s3 import BUCKET, S3Server
 from ulid import ULID
 
 from jobstore.clock import now_ms
-from jobstore.job import Job, Request, Video
+from jobstore.job import Arrival, Job, Request, Video
 from jobstore.moves import State
 from jobstore.objects import Objects
 from jobstore.settings import StorageSettings, read
@@ -57,16 +57,16 @@ def owed(stage: Stage, ask: Ask) -> Job:
     job_id = str(ULID())
     stage.settings.outputs.mkdir(exist_ok=True)
     (stage.settings.outputs / f"{job_id}.1.mp4").write_bytes(CONTENT)
-    stage.store.jobs.accept(job_id, ask(), "test", now_ms())
-    job = stage.store.jobs.claim("R", LEASE_MS, now_ms())
+    stage.store.jobs.accept(Arrival(job_id, ask(), "test", "main"), now_ms())
+    job = stage.store.jobs.claim("R", stage.host, LEASE_MS, now_ms())
     assert job
     path = PurePosixPath(f"outputs/{job_id}.1.mp4")
-    stage.store.jobs.finish(job, Video(path, len(CONTENT), SHA), now_ms())
+    stage.store.jobs.finish(job, stage.host, Video(path, len(CONTENT), SHA), None, now_ms())
     return job
 
 
 def found(stage: Stage, job: Job) -> Job:
-    now = stage.store.jobs.find(job.job_id)
+    now = stage.store.views.find(job.job_id)
     assert now
     return now
 
@@ -105,8 +105,9 @@ def test_an_answer_that_was_lost_makes_no_second_object(
     pay: Pay, stage: Stage, owed: Job, bucket: Any
 ) -> None:
     """The storage kept the object, the process died before it could say so."""
-    delivery = stage.store.outbox.claim("dead", LEASE_MS, now_ms())
+    delivery = stage.store.outbox.claim("dead", stage.host, LEASE_MS, now_ms())
     assert delivery
+    assert delivery.video
     file = stage.settings.data_dir / delivery.video.path
     pay.objects.put_once(delivery.key, file, job_id=owed.job_id, sha256=SHA)
     before = bucket.head_object(Bucket=BUCKET, Key=owed.object_key)["LastModified"]

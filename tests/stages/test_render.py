@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobstore.clock import now_ms
-from jobstore.job import Job, Request
+from jobstore.job import Arrival, Job, Request
 from jobstore.jobs import FAILURE_LIMIT
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
@@ -34,11 +34,11 @@ def render(stage: Stage) -> Render:
 
 
 def accept(stage: Stage, request: Request, job_id: str = "J1") -> Job:
-    return stage.store.jobs.accept(job_id, request, "test", now_ms())
+    return stage.store.jobs.accept(Arrival(job_id, request, "test", "main"), now_ms())[0]
 
 
 def found(stage: Stage, job_id: str = "J1") -> Job:
-    job = stage.store.jobs.find(job_id)
+    job = stage.store.views.find(job_id)
     assert job
     return job
 
@@ -64,8 +64,9 @@ def test_a_job_becomes_a_whole_video_that_is_owed(render: Render, stage: Stage, 
     accept(stage, ask())
     assert render.run_once()
     assert found(stage).state is State.RENDERED
-    delivery = stage.store.outbox.claim("D", LEASE_MS, now_ms())
+    delivery = stage.store.outbox.claim("D", stage.host, LEASE_MS, now_ms())
     assert delivery
+    assert delivery.video
     file = stage.settings.data_dir / delivery.video.path
     probe(file, (5, 128, 128), 24)
     assert hashlib.sha256(file.read_bytes()).hexdigest() == delivery.video.sha256
@@ -79,12 +80,13 @@ def test_a_video_that_was_whole_is_never_rendered_again(
 ) -> None:
     """The process died between the rename and the store's transaction."""
     accept(stage, ask())
-    assert stage.store.jobs.claim("dead", LEASE_MS, now_ms())
+    assert stage.store.jobs.claim("dead", stage.host, LEASE_MS, now_ms())
     (stage.settings.outputs / "J1.1.mp4").write_bytes(b"whole")
     stage.store.jobs.rescue(["dead"], now_ms())
     assert render.run_once()
-    delivery = stage.store.outbox.claim("D", LEASE_MS, now_ms())
+    delivery = stage.store.outbox.claim("D", stage.host, LEASE_MS, now_ms())
     assert delivery
+    assert delivery.video
     assert delivery.video.sha256 == hashlib.sha256(b"whole").hexdigest()
     assert outputs(stage) == ["J1.3.mp4"]
 

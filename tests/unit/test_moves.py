@@ -3,14 +3,19 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from jobstore.moves import MOVES, TERMINAL
 
 SQL = Path(__file__).parent.parent.parent / "jobstore" / "sql"
+DIALECTS = ("sqlite", "postgresql")
 
 
-def drawn_in_comments() -> set[tuple[str, str, str]]:
+def drawn_in_comments(dialect: str) -> set[tuple[str, str, str]]:
     moves, statement = set(), ""
-    for line in (SQL / "jobs.sql").read_text(encoding="utf-8").splitlines():
+    files = [SQL / "jobs.sql", SQL / dialect / "claims.sql"]
+    script = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    for line in script.splitlines():
         if name := re.match(r"-- name: (\w+)", line):
             statement = name[1]
         if move := re.fullmatch(r"-- (\(nothing\)|\w+) -> (\w+)", line):
@@ -18,14 +23,16 @@ def drawn_in_comments() -> set[tuple[str, str, str]]:
     return moves
 
 
-def test_the_comments_of_the_statements_are_the_table() -> None:
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_comments_of_the_statements_are_the_table(dialect: str) -> None:
     table = {(move.statement, move.before or "nothing", move.after) for move in MOVES}
-    assert drawn_in_comments() == table
+    assert drawn_in_comments(dialect) == table
 
 
-def test_the_schema_allows_exactly_the_table() -> None:
-    schema = (SQL / "sqlite" / "migrations" / "0001_jobs.sql").read_text(encoding="utf-8")
-    trigger = schema.partition("jobs_move_legally")[2].partition("END;")[0]
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_schema_allows_exactly_the_table(dialect: str) -> None:
+    schema = (SQL / dialect / "migrations" / "0001_jobs.sql").read_text(encoding="utf-8")
+    trigger = schema.partition("CREATE TRIGGER jobs_move_legally")[2].partition("CREATE ")[0]
     allowed = set(re.findall(r"'(\w+) -> (\w+)'", trigger))
     assert allowed == {(move.before, move.after) for move in MOVES if move.before}
 

@@ -1,0 +1,117 @@
+"""The job store's server database, for more than one machine; the only file that knows psycopg."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from jobstore.database import load_statements, migrate
+from jobstore.errors import MoveRefused, StoreUnavailable
+
+CHANNEL = "wan22"
+POOL_MAX = 8
+PATIENCE_S = 10
+LISTEN_S = 0.5  # how long to listen before looking whether to stop
+# A statement or an idle transaction never holds others up for long, and a server that has gone
+# silently is noticed: postgresql.org/docs, "Client Connection Defaults" and libpq's keywords.
+SERVER_LIMITS = "-c statement_timeout=10s -c idle_in_transaction_session_timeout=15s"
+KEEPALIVES: dict[str, Any] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
+Connection = psycopg.Connection[dict[str, object]]
+
+
+class PostgresDatabase:
+    """A pool of connections to one PostgreSQL database, and the named statements to run on them."""
+
+    def __init__(self, url: str) -> None:
+        """Connect, and bring the schema up to date.
+
+        Raises:
+            StoreRefused: the database must not be used as it is; says why.
+            StoreUnavailable: the server cannot be reached.
+        """
+        self.name = f"PostgreSQL on {urlsplit(url).hostname or 'this machine'}"
+        self.queries = load_statements("postgresql", "psycopg")
+        self._url = url
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            connection_class=Connection,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "options": SERVER_LIMITS,
+                "connect_timeout": PATIENCE_S,
+                **KEEPALIVES,
+            },
+            min_size=0,
+            max_size=POOL_MAX,
+            timeout=PATIENCE_S,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+        try:
+            migrate(self, "postgresql")
+        except BaseException:
+            self.close()
+            raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection for single statements; each is a transaction of its own."""
+        with self._as_our_errors(), self._pool.connection() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self, wakes: str = "") -> Iterator[Connection]:
+        """Lend a connection inside one transaction; the wake-up is part of it."""
+        with self.reading() as connection, connection.transaction():
+            yield connection
+            if wakes:
+                self.queries.notify(connection, topic=wakes)
+
+    def run_script(self, connection: Connection, script: str) -> None:
+        """Run a script inside the transaction of the connection."""
+        connection.execute(script.encode())
+
+    def watch(self, topic: str, call: Callable[[], None], stop: threading.Event) -> None:
+        """Call back when a process on any machine has woken the topic, and after each reconnect."""
+
+        def listen() -> None:
+            with psycopg.connect(self._url, autocommit=True, **KEEPALIVES) as connection:
+                connection.execute(f"LISTEN {CHANNEL}".encode())
+                call()
+                while not stop.is_set():
+                    for note in connection.notifies(timeout=LISTEN_S):
+                        if note.payload == topic:
+                            call()
+
+        def run() -> None:
+            while not stop.is_set():
+                with contextlib.suppress(psycopg.OperationalError):
+                    listen()
+                stop.wait(1)
+
+        threading.Thread(target=run, name=f"wake-{topic}", daemon=True).start()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextlib.contextmanager
+    def _as_our_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.IntegrityError as error:
+            raise MoveRefused(str(error)) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            message = f"The job store, {self.name}, cannot be used right now: {error}."
+            raise StoreUnavailable(message) from error

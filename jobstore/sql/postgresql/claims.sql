@@ -1,0 +1,37 @@
+-- Claims on PostgreSQL. Writers run side by side: the chosen row is locked, those that others have
+-- locked are passed over, and MATERIALIZED keeps the planner from choosing again for each row.
+
+-- name: claim_job(owner, host, lease_ends_at, now)^
+-- queued -> processing
+-- The oldest due job of the highest priority; attempt and fence rise, the lease begins.
+WITH next AS MATERIALIZED (
+    SELECT seq FROM jobs
+    WHERE state = 'queued' AND due_at <= :now
+    ORDER BY priority DESC, seq
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs
+SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
+    lease_owner = :owner, lease_host = :host, lease_ends_at = :lease_ends_at,
+    phase = 'encoding_prompt', step = 0, progress = 0,
+    started_at = coalesce(started_at, :now), changed_at = :now
+FROM next
+WHERE jobs.seq = next.seq
+RETURNING jobs.*;
+
+-- name: claim_delivery(owner, host, lease_ends_at, now)^
+-- The row that is due longest; only the machine that has the file can pay it.
+WITH next AS MATERIALIZED (
+    SELECT seq FROM outbox
+    WHERE state = 'owed' AND due_at <= :now AND host = :host
+    ORDER BY due_at, seq
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox
+SET state = 'delivering', attempt = attempt + 1, fence = fence + 1,
+    lease_owner = :owner, lease_ends_at = :lease_ends_at
+FROM next
+WHERE outbox.seq = next.seq
+RETURNING outbox.*;

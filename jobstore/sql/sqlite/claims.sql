@@ -1,0 +1,30 @@
+-- Claims on SQLite. A write transaction is alone, so the row that was chosen cannot be taken away.
+
+-- name: claim_job(owner, host, lease_ends_at, now)^
+-- queued -> processing
+-- The oldest due job of the highest priority; attempt and fence rise, the lease begins.
+UPDATE jobs
+SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
+    lease_owner = :owner, lease_host = :host, lease_ends_at = :lease_ends_at,
+    phase = 'encoding_prompt', step = 0, progress = 0,
+    started_at = coalesce(started_at, :now), changed_at = :now
+WHERE seq = (
+    SELECT seq FROM jobs
+    WHERE state = 'queued' AND due_at <= :now
+    ORDER BY priority DESC, seq
+    LIMIT 1
+)
+RETURNING *;
+
+-- name: claim_delivery(owner, host, lease_ends_at, now)^
+-- The row that is due longest; only the machine that has the file can pay it.
+UPDATE outbox
+SET state = 'delivering', attempt = attempt + 1, fence = fence + 1,
+    lease_owner = :owner, lease_ends_at = :lease_ends_at
+WHERE seq = (
+    SELECT seq FROM outbox
+    WHERE state = 'owed' AND due_at <= :now AND host = :host
+    ORDER BY due_at, seq
+    LIMIT 1
+)
+RETURNING *;

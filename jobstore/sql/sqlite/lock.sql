@@ -1,0 +1,3 @@
+-- name: lock_migrations()^
+-- A write transaction on SQLite is alone anyway.
+SELECT 1 AS locked;

@@ -1,0 +1,43 @@
+-- What people ask of the store. None of these may slow down with the history.
+
+-- name: job_by_id(job_id)^
+SELECT * FROM jobs WHERE job_id = :job_id;
+
+-- name: job_by_idempotency_key(key_id, idempotency_key)^
+SELECT * FROM jobs WHERE key_id = :key_id AND idempotency_key = :idempotency_key;
+
+-- name: queue_position(job_id)^
+-- Counts from 1 among the queued; nothing for a job that does not wait.
+SELECT (
+    SELECT count(*) FROM jobs AS ahead
+    WHERE ahead.state = 'queued'
+        AND (ahead.priority > me.priority OR (ahead.priority = me.priority AND ahead.seq <= me.seq))
+) AS position
+FROM jobs AS me WHERE me.job_id = :job_id AND me.state = 'queued';
+
+-- name: count_live()
+SELECT 'queued' AS state, count(*) AS jobs FROM jobs WHERE state = 'queued'
+UNION ALL SELECT 'processing', count(*) FROM jobs WHERE state = 'processing'
+UNION ALL SELECT 'rendered', count(*) FROM jobs WHERE state = 'rendered';
+
+-- name: count_ended(since)
+SELECT state, count(*) AS jobs FROM jobs
+WHERE ended_at IS NOT NULL AND ended_at >= :since
+GROUP BY state;
+
+-- name: jobs_before(before_seq, most)
+-- A page of jobs, the newest first.
+SELECT * FROM jobs WHERE seq < :before_seq AND deleted_at IS NULL ORDER BY seq DESC LIMIT :most;
+
+-- name: jobs_of_key_before(key_id, before_seq, most)
+-- The same, of one API key.
+SELECT * FROM jobs WHERE key_id = :key_id AND seq < :before_seq AND deleted_at IS NULL
+ORDER BY seq DESC LIMIT :most;
+
+-- name: job_history(job_id)
+SELECT state, fence, at FROM job_events WHERE job_id = :job_id ORDER BY seq;
+
+-- name: recent_paces(shape, most)
+-- How long a step took in the last renders of this shape, milliseconds.
+SELECT step_ms FROM jobs WHERE shape = :shape AND step_ms IS NOT NULL
+ORDER BY seq DESC LIMIT :most;

@@ -1,0 +1,88 @@
+"""What people ask of the store; none of it slows down with the history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from jobstore.database import Database
+from jobstore.job import Event, Job, Phase, Request
+from jobstore.moves import State
+
+PACES = 5  # renders that an estimate looks back on
+NEWEST = 2**62  # above every seq
+
+
+@dataclass(frozen=True)
+class Views:
+    """Questions to one store."""
+
+    database: Database
+
+    def find(self, job_id: str) -> Job | None:
+        """Look a job up, also one that is buried."""
+        with self.database.reading() as connection:
+            row = self.database.queries.job_by_id(connection, job_id=job_id)
+        return job_from(row) if row else None
+
+    def position(self, job_id: str) -> int | None:
+        """Count from 1 among the queued; None for a job that does not wait."""
+        with self.database.reading() as connection:
+            row = self.database.queries.queue_position(connection, job_id=job_id)
+        return row["position"] if row else None
+
+    def counts(self, ended_since: int) -> dict[State, int]:
+        """Count the jobs in each state; of those that have ended, the ones since a moment."""
+        queries = self.database.queries
+        with self.database.reading() as connection:
+            rows = [*queries.count_live(connection)]
+            rows += queries.count_ended(connection, since=ended_since)
+        return dict.fromkeys(State, 0) | {State(row["state"]): row["jobs"] for row in rows}
+
+    def page(self, most: int, before_seq: int = NEWEST, key_id: str | None = None) -> list[Job]:
+        """List jobs, the newest first, from below a cursor (`seq`); of one API key, or of all."""
+        queries = self.database.queries
+        cursor = {"before_seq": before_seq, "most": most}
+        with self.database.reading() as connection:
+            if key_id is None:
+                rows = list(queries.jobs_before(connection, **cursor))
+            else:
+                rows = list(queries.jobs_of_key_before(connection, key_id=key_id, **cursor))
+        return [job_from(row) for row in rows]
+
+    def history(self, job_id: str) -> list[Event]:
+        """List the changes of state of a job, the first one first."""
+        with self.database.reading() as connection:
+            rows = list(self.database.queries.job_history(connection, job_id=job_id))
+        return [Event(State(row["state"]), row["fence"], row["at"]) for row in rows]
+
+    def step_s(self, shape: str) -> float | None:
+        """Estimate the seconds of a step from the last renders of a shape; None without any."""
+        with self.database.reading() as connection:
+            rows = list(self.database.queries.recent_paces(connection, shape=shape, most=PACES))
+        return median(row["step_ms"] for row in rows) / 1000 if rows else None
+
+
+def job_from(row: Mapping[str, Any]) -> Job:
+    """Read a job out of its row."""
+    return Job(
+        seq=row["seq"],
+        job_id=row["job_id"],
+        state=State(row["state"]),
+        request=Request.model_validate_json(row["request"]),
+        key_id=row["key_id"],
+        retry_of=row["retry_of"],
+        priority=row["priority"],
+        attempt=row["attempt"],
+        fence=row["fence"],
+        progress=row["progress"],
+        phase=Phase(row["phase"]) if row["phase"] else None,
+        step=row["step"],
+        accepted_at=row["accepted_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        deleted_at=row["deleted_at"],
+        cancel_requested=bool(row["cancel_requested"]),
+        error_code=row["error_code"],
+        error=row["error"],
+    )

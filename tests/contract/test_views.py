@@ -1,0 +1,142 @@
+"""What people ask of the store: true answers, that do not slow down with the history."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from contract_shop import Ask, Shop
+
+from jobstore.database import SQL
+from jobstore.job import Job
+from jobstore.moves import State
+
+
+def test_a_place_counts_from_one_among_the_queued(shop: Shop) -> None:
+    for job_id in ("J1", "J2", "J3"):
+        shop.accept(job_id)
+    position = shop.store.views.position
+    assert [position(job_id) for job_id in ("J1", "J2", "J3", "J9")] == [1, 2, 3, None]
+    shop.claim()
+    assert [position(job_id) for job_id in ("J1", "J2", "J3")] == [None, 1, 2]
+
+
+def test_counts_by_state(shop: Shop) -> None:
+    shop.complete("J1")
+    shop.accept("J2")
+    shop.store.jobs.cancel("J2", 6000)
+    for job_id in ("J3", "J4", "J5"):
+        shop.accept(job_id)
+    shop.finish(shop.claim())
+    shop.claim()
+    counts = shop.store.views.counts(ended_since=0)
+    assert counts == {
+        State.QUEUED: 1,
+        State.PROCESSING: 1,
+        State.RENDERED: 1,
+        State.COMPLETED: 1,
+        State.FAILED: 0,
+        State.CANCELLED: 1,
+    }
+    later = shop.store.views.counts(ended_since=6000)
+    assert (later[State.COMPLETED], later[State.CANCELLED]) == (0, 1)
+
+
+def ids(jobs: list[Job]) -> list[str]:
+    return [job.job_id for job in jobs]
+
+
+def test_pages_go_back_in_time_without_gaps(shop: Shop) -> None:
+    for number in range(1, 6):
+        shop.accept(f"J{number}")
+    page = shop.store.views.page
+    first = page(2)
+    assert ids(first) == ["J5", "J4"]
+    shop.accept("J6")
+    second = page(2, before_seq=first[-1].seq)
+    assert ids(second) == ["J3", "J2"]
+    assert ids(page(2, before_seq=second[-1].seq)) == ["J1"]
+
+
+def test_a_page_can_be_of_one_key(shop: Shop) -> None:
+    shop.accept("J1")
+    assert ids(shop.store.views.page(5, key_id="main")) == ["J1"]
+    assert shop.store.views.page(5, key_id="another") == []
+
+
+def test_a_history_tells_every_change(shop: Shop) -> None:
+    shop.accept(now=1000)
+    job = shop.claim(now=2000)
+    shop.store.jobs.release(job, 3000)
+    history = shop.store.views.history("J1")
+    assert [(event.state, event.fence, event.at) for event in history] == [
+        ("queued", 0, 1000),
+        ("processing", 1, 2000),
+        ("queued", 1, 3000),
+    ]
+
+
+def test_a_pace_is_that_of_the_last_renders_of_the_shape(shop: Shop, ask: Ask) -> None:
+    step_s = shop.store.views.step_s
+    assert step_s(ask().shape) is None
+    for number, step_ms in enumerate([9000, 100, 200, 300, 400, 500]):
+        shop.accept(f"J{number}")
+        shop.store.jobs.finish(shop.claim(), "H", shop.video(number), step_ms, 3000)
+    assert step_s(ask().shape) == 0.3
+    assert step_s(ask(num_frames=9).shape) is None
+
+
+FULL_SCAN = re.compile(
+    r"SCAN (jobs|job_events|outbox|ahead|me)\b(?! USING (COVERING )?INDEX)|Seq Scan"
+)
+
+
+def named_statements() -> list[str]:
+    files = [*SQL.glob("*.sql"), SQL / "sqlite" / "claims.sql"]
+    script = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return sorted(set(re.findall(r"-- name: (\w+)\(", script)) - SMALL)
+
+
+# Those that touch tables that stay small.
+SMALL = {
+    "make_migrations",
+    "last_migration",
+    "record_migration",
+    "all_stages",
+    "beat_stage",
+    "drop_stage",
+    "host_streak",
+    "calm_host",
+    "crash_host",
+}
+
+
+TEXTS = {
+    *("job_id", "again_id", "owner", "dead_owner", "host", "key_id", "idempotency_key", "key"),
+    *("request", "request_hash", "shape", "source", "phase", "error", "error_code", "kind"),
+    *("path", "sha256", "topic", "crashed_id"),
+}
+
+
+@pytest.fixture
+def explain(shop: Shop) -> Callable[[str], str]:
+    """Ask the database how it would run a statement, as if every table were large."""
+
+    def plan(name: str) -> str:
+        function = getattr(shop.store.database.queries, name)
+        values = {name: "x" if name in TEXTS else 1 for name in function.parameters or []}
+        with shop.store.database.writing() as connection:
+            if "sqlite" in type(shop.store.database).__module__:
+                rows = connection.execute(f"EXPLAIN QUERY PLAN {function.sql}", values).fetchall()
+                return "\n".join(row["detail"] for row in rows)
+            connection.execute("SET LOCAL enable_seqscan = off")
+            connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            rows = connection.execute(f"EXPLAIN {function.sql}", values).fetchall()
+            return "\n".join(str(row["QUERY PLAN"]) for row in rows)
+
+    return plan
+
+
+@pytest.mark.parametrize("name", named_statements())
+def test_no_statement_reads_a_whole_table(name: str, explain: Callable[[str], str]) -> None:
+    plan = explain(name)
+    assert not FULL_SCAN.search(plan), plan
