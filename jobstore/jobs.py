@@ -10,7 +10,7 @@ from jobstore.job import Arrival, Job, Phase, Video
 from jobstore.moves import State
 from jobstore.views import job_from
 
-CRASH_LIMIT = 3  # crashes without a finished step, after which a job is given up
+CRASH_LIMIT = 3  # crashes without a step further than before, after which a job is given up
 FAILURE_LIMIT = 3  # failures that may pass, after which a job is given up
 STREAK_LIMIT = 2  # different jobs in a row that crashed a machine, after which it claims no more
 STREAK_REST_MS = 600_000  # after which a machine that crashed so may try one more job
@@ -126,7 +126,6 @@ class Jobs:
                 path=str(video.path),
                 size_bytes=video.size_bytes,
                 sha256=video.sha256,
-                now=now,
             )
 
     def release(self, job: Job, now: int) -> None:
@@ -205,7 +204,7 @@ class Jobs:
         with self.database.writing(wakes="outbox") as connection:
             row = self.database.queries.bury_job(connection, job_id=job_id, now=now)
             if row:
-                self.database.queries.owe_removal(connection, job_id=job_id, now=now)
+                self.database.queries.owe_removal(connection, job_id=job_id)
         return job_from(row) if row else None
 
     def prune(self, ended_before: int, most: int = 100) -> int:
