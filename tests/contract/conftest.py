@@ -47,3 +47,9 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def shop(store: Store, ask: Ask) -> Shop:
     return Shop(store, ask)
+
+
+@pytest.fixture(params=[800, pytest.param(5000, marks=pytest.mark.long)])
+def many(request: pytest.FixtureRequest) -> int:
+    """How many jobs there are where there are many."""
+    return int(request.param)
