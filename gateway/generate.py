@@ -20,6 +20,7 @@ from gateway.problems import Fault, Problem
 from jobstore.abilities import Abilities
 from jobstore.clock import now_ms
 from jobstore.errors import StoreUnavailable
+from jobstore.failpoints import failpoint
 from jobstore.job import Arrival, Job, Request
 
 log = get_logger()
@@ -103,12 +104,14 @@ def accept(parts: Parts, wanted: Wanted, picture: Picture | None) -> tuple[Job, 
     request = resolve(wanted, picture, parts.abilities, f"{job_id}.png")
     staged = stage(parts, picture, f"{job_id}.png") if picture else None
     try:
+        failpoint("accept.staged")
         arrival = Arrival(job_id, request, source="rest", key_id=KEY_ID)
         job, _new = parts.store.jobs.accept(arrival, now_ms())
     except BaseException:
         if staged:
             staged.unlink(missing_ok=True)
         raise
+    failpoint("accept.committed")
     log.info("job.accepted", job_id=job_id, mode="image" if picture else "text")
     try:
         return job, parts.store.views.position(job_id)

@@ -17,6 +17,7 @@ from jobstore.errors import (
     OutputLost,
     StoreUnavailable,
 )
+from jobstore.failpoints import failpoint
 from jobstore.job import Delivery, Video
 from jobstore.objects import Objects
 from runner.stage import Stage
@@ -97,6 +98,7 @@ class Pay:
         stored = self.objects.put_once(
             delivery.key, file, job_id=delivery.job_id, sha256=video.sha256
         )
+        failpoint("deliver.stored")
         self.stage.store.outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
         log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
 
@@ -106,6 +108,7 @@ class Pay:
         An upload that was under way when its row was given to somebody else may still arrive.
         """
         self.objects.remove(delivery.key)
+        failpoint("removal.done")
         outbox = self.stage.store.outbox
         if delivery.attempt == 1:
             again_at = now_ms() + int(self.stage.settings.lease_s * 1000)

@@ -8,6 +8,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from jobstore.failpoints import failpoint
 from jobstore.files import publish, sync_folder
 from jobstore.job import Job, Video
 from jobstore.moves import State
@@ -35,12 +36,14 @@ class Output:
     def publish(self) -> Video:
         """Give the finished work file its public name, durably."""
         publish(self.work, self.whole)
+        failpoint("render.published")
         return self._measure()
 
     def adopt(self) -> Video | None:
         """Take over the whole file of an earlier claim that ended before it could say so."""
         for earlier in self.settings.outputs.glob(f"{self.job.job_id}.*.mp4"):
             earlier.rename(self.whole)
+            failpoint("render.adopted")
             sync_folder(self.settings.outputs)
             return self._measure()
         return None

@@ -12,6 +12,7 @@ from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
 from jobstore.errors import LeaseLost, StoreUnavailable
+from jobstore.failpoints import failpoint
 from jobstore.job import Job, Phase, Video
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
@@ -154,6 +155,7 @@ class Render:
         tell(Phase.ENCODING_VIDEO, request.steps)
         try:
             video.encode(frames, output.work, request.fps)
+            failpoint("render.encoded")
             shape = (request.num_frames, request.height, request.width)
             video.probe(output.work, shape, request.fps)
             return output.publish()
