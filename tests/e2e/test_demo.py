@@ -1,11 +1,12 @@
 """bin/demo: one command, one video, and nothing left behind."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,27 +55,69 @@ def test_one_command_one_video(
     assert left_behind(data) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_stops_all_it_started(number: signal.Signals, tmp_path: Path) -> None:
-    data = tmp_path / "data"
+@contextlib.contextmanager
+def begun(folder: Path, until: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the demo, with DATA_DIR in `folder`, and read on until it says something."""
     demo = subprocess.Popen(
         [DEMO, PROMPT],
-        env=os.environ | {"DATA_DIR": str(data)},
-        cwd=tmp_path,
+        env=os.environ | {"DATA_DIR": str(folder / "data")} | env,
+        cwd=folder,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
     )
-    assert demo.stderr
-    while "Starting wan22" not in demo.stderr.readline():
-        assert demo.poll() is None
-    time.sleep(1)
-    os.killpg(demo.pid, number)
-    demo.communicate(timeout=60)
-    assert demo.returncode == 130
-    assert left_behind(data) == []
+    try:
+        assert demo.stderr
+        while until not in demo.stderr.readline():
+            assert demo.poll() is None
+        yield demo
+    finally:
+        for pid in (*left_behind(folder / "data"), str(demo.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        demo.wait()
+
+
+@pytest.mark.parametrize(
+    ("until", "numbers"),
+    [
+        ("Starting Seaweed", [signal.SIGINT]),
+        ("Starting Seaweed", [signal.SIGHUP, signal.SIGTERM]),
+        ("Starting wan22", [signal.SIGTERM]),
+        ("Starting wan22", [signal.SIGINT, signal.SIGINT]),
+        ("denoising", [signal.SIGINT, signal.SIGINT]),
+    ],
+)
+def test_an_interrupted_demo_stops_all_it_started(
+    until: str, numbers: list[signal.Signals], slow_model: Path, tmp_path: Path
+) -> None:
+    with begun(tmp_path, until, MODEL_DIR=str(slow_model)) as demo:
+        for number in numbers:
+            os.killpg(demo.pid, number)
+            time.sleep(0.05)
+        _, said = demo.communicate(timeout=60)
+        assert demo.returncode == 130, said
+        assert "Traceback" not in said
+        assert left_behind(tmp_path / "data") == []
     assert not list(tmp_path.glob("*.mp4"))
+
+
+@pytest.mark.parametrize(("name", "command"), [("render", "runner\0render"), ("s3", "weed")])
+def test_a_process_that_dies_ends_the_demo(
+    name: str, command: str, slow_model: Path, tmp_path: Path
+) -> None:
+    with begun(tmp_path, "denoising", MODEL_DIR=str(slow_model)) as demo:
+        (pid,) = [
+            pid
+            for pid in left_behind(tmp_path / "data")
+            if command in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+        os.kill(int(pid), signal.SIGKILL)
+        _, said = demo.communicate(timeout=60)
+        assert demo.returncode == 1
+        assert f"{name} ended with code -9:" in said
+        assert left_behind(tmp_path / "data") == []
 
 
 def test_a_wrong_command_line_is_told_what_to_do(tmp_path: Path) -> None:
