@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from local.running import stand_alone
 from local.s3 import S3Server
 
 from jobstore.job import Request
@@ -13,6 +14,7 @@ from runner.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 Ask = Callable[..., Request]
+stand_alone()
 
 
 @pytest.fixture

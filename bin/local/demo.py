@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway.client import Client, Refused
-from local.running import ENDING, StartFailed
+from local.running import ENDING, StartFailed, stand_alone
 from local.stack import Stack
 
 console = Console(stderr=True, highlight=False, markup=False)
@@ -24,6 +24,7 @@ def main() -> int:
     """Run the demo; the exit code is 0 when there is a video."""
     for number in ENDING:
         signal.signal(number, interrupted)
+    stand_alone()
     asked = arguments()
     given = os.environ.get("DATA_DIR")
     folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="wan22-demo-"))
@@ -60,6 +61,11 @@ def arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if asked.image and not asked.image.is_file():
         parser.error(f"there is no file {asked.image}")
+    goes_to = (asked.output or Path("wan22-JOB.mp4")).absolute()
+    if goes_to.is_dir() or not os.access(goes_to.parent, os.W_OK | os.X_OK):
+        parser.error(
+            f"{goes_to} cannot be written there; make its folder, or name another --output"
+        )
     return asked
 
 

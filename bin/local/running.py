@@ -35,6 +35,14 @@ def undisturbed() -> Iterator[None]:
             signal.raise_signal(held[0])
 
 
+def stand_alone() -> None:
+    """Keep the caller's proxies and AWS settings from this process and all that it starts."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    for name in ("no_proxy", "NO_PROXY"):  # which of them counts differs from library to library
+        os.environ[name] = f"127.0.0.1,{os.environ.get(name, '')}".rstrip(",")
+
+
 class Running:
     """One program, with its output in a file."""
 

@@ -70,7 +70,7 @@ class Stack:
         command = ["gateway"] if name == "gateway" else ["runner", name]
         with undisturbed():
             self.processes[name] = Running(
-                [sys.executable, "-m", *command],
+                [sys.executable, "-P", "-m", *command],
                 self.folder / "logs" / f"{name}.log",
                 {**self.env, **env},
             )

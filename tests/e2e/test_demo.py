@@ -121,9 +121,14 @@ def test_a_process_that_dies_ends_the_demo(
 
 
 def test_a_wrong_command_line_is_told_what_to_do(tmp_path: Path) -> None:
-    for wrong in ([], [PROMPT, "--image", "nowhere.png"]):
+    for wrong in (
+        [],
+        [PROMPT, "--image", "nowhere.png"],
+        [PROMPT, "--output", "nowhere/a.mp4"],
+        [PROMPT, "--output", "."],
+    ):
         run = subprocess.run(
-            [DEMO, *wrong], cwd=tmp_path, capture_output=True, text=True, check=False
+            [DEMO, *wrong], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
         )
         assert run.returncode == 2
         assert "usage: bin/demo" in run.stderr
@@ -131,7 +136,41 @@ def test_a_wrong_command_line_is_told_what_to_do(tmp_path: Path) -> None:
 
 def test_a_refused_prompt_is_said_by_the_service(tmp_path: Path) -> None:
     run = subprocess.run(
-        [DEMO, " "], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=180
+        [DEMO, " "],
+        env=os.environ | {"DATA_DIR": str(tmp_path / "data [red]"), "COLUMNS": "500"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
     )
     assert run.returncode == 1
     assert "describe the video you want" in run.stderr
+    assert f"What each process said is in {tmp_path / 'data [red]' / 'logs'}." in run.stderr
+
+
+FOREIGN = {
+    "http_proxy": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "ALL_PROXY": "socks5://127.0.0.1:9",
+    "AWS_PROFILE": "nobody",
+    "AWS_SESSION_TOKEN": "expired",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+}
+
+
+def test_what_the_caller_has_around_him_does_no_harm(tmp_path: Path) -> None:
+    """A company's proxy, an AWS profile, and files in his folder that are named like ours."""
+    for name in ("gateway", "runner", "jobstore", "local", "httpx2", "rich"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('this is not ours')\n")
+    run = subprocess.run(
+        [DEMO, PROMPT, "--output", "a.mp4"],
+        env=os.environ | {"DATA_DIR": str(tmp_path / "data")} | FOREIGN,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "a.mp4").stat().st_size > 0
