@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from local.postgres import PostgresServer
+from local.running import stand_alone
 from local.s3 import S3Server
 
 from jobstore.job import Request
@@ -14,6 +15,7 @@ from runner.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 Ask = Callable[..., Request]
+stand_alone()
 
 
 @pytest.fixture

@@ -9,20 +9,22 @@ import tempfile
 from pathlib import Path
 from typing import Any, NoReturn
 
+import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from gateway.client import Client, Refused
-from local.running import StartFailed
+from local.running import ENDING, StartFailed, stand_alone
 from local.stack import Stack
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False)
 
 
 def main() -> int:
     """Run the demo; the exit code is 0 when there is a video."""
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for number in ENDING:
+        signal.signal(number, interrupted)
+    stand_alone()
     asked = arguments()
     given = os.environ.get("DATA_DIR")
     folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="wan22-demo-"))
@@ -33,7 +35,9 @@ def main() -> int:
         console.print("Stopped.")
         return 130
     except (StartFailed, Refused) as error:
-        console.print(f"[red]{error}", markup=True)
+        console.print(error, style="red")
+    except httpx2.HTTPError as error:
+        console.print(f"The service does not answer as it should: {error}", style="red")
     finally:
         if not given and done:
             shutil.rmtree(folder, ignore_errors=True)
@@ -57,6 +61,11 @@ def arguments() -> argparse.Namespace:
     asked = parser.parse_args()
     if asked.image and not asked.image.is_file():
         parser.error(f"there is no file {asked.image}")
+    goes_to = (asked.output or Path("wan22-JOB.mp4")).absolute()
+    if goes_to.is_dir() or not os.access(goes_to.parent, os.W_OK | os.X_OK):
+        parser.error(
+            f"{goes_to} cannot be written there; make its folder, or name another --output"
+        )
     return asked
 
 
@@ -66,9 +75,9 @@ def show(asked: argparse.Namespace, folder: Path) -> bool:
     with Stack(folder, model, say=console.print) as stack:
         stack.start()
         job = stack.client.submit(asked.prompt, asked.image, asked.seed)
-        status = follow(stack.client, job["job_id"])
+        status = follow(stack, job["job_id"])
         if status["status"] != "completed":
-            console.print(f"[red]The job {status['status']}: {status['error']}")
+            console.print(f"The job {status['status']}: {status['error']}", style="red")
             return False
         file = (asked.output or Path(f"wan22-{job['job_id']}.mp4")).absolute()
         Client.fetch(status["video_url"], file)
@@ -83,8 +92,12 @@ def show(asked: argparse.Namespace, folder: Path) -> bool:
     return True
 
 
-def follow(client: Client, job_id: str) -> dict[str, Any]:
-    """Show how far a job is until it has ended: a bar on a terminal, lines elsewhere."""
+def follow(stack: Stack, job_id: str) -> dict[str, Any]:
+    """Show how far a job is until it has ended: a bar on a terminal, lines elsewhere.
+
+    Raises:
+        StartFailed: a process has ended that the job needs.
+    """
     columns = (
         TextColumn("{task.description:<16}"),
         BarColumn(),
@@ -96,7 +109,8 @@ def follow(client: Client, job_id: str) -> dict[str, Any]:
     last = ""
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("queued", total=100, place="")
-        for status in client.follow(job_id, every_s=0.1):
+        for status in stack.client.follow(job_id, every_s=0.1):
+            stack.check()
             phase, place = status["phase"] or status["status"], where(status)
             bar.update(task, completed=status["progress"], description=phase, place=place)
             line = f"{phase:<16} {status['progress']:>3} %  {place}".rstrip()
@@ -121,7 +135,9 @@ def keep(stack: Stack) -> None:
 
 
 def interrupted(*_: object) -> NoReturn:
-    """End in good order when somebody ends us, as on Ctrl-C."""
+    """End in good order when somebody ends us, as on Ctrl-C; being told so once is enough."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -7,16 +7,40 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 PATIENCE_S = 120.0
 SEAWEED_ADDS = 10_000  # to each of its ports, for gRPC
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CANDIDATES = iter(range(20_000 + os.getpid() % 10_000, 50_000))
 
 
 class StartFailed(Exception):
     """A program ended, or did not get ready in time; the message ends with what it logged."""
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold back what would end us, such as Ctrl-C, until this is done; the first one then comes."""
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda it, _: held.append(it)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if held:
+            signal.raise_signal(held[0])
+
+
+def stand_alone() -> None:
+    """Keep the caller's proxies and AWS settings from this process and all that it starts."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    for name in ("no_proxy", "NO_PROXY"):  # which of them counts differs from library to library
+        os.environ[name] = f"127.0.0.1,{os.environ.get(name, '')}".rstrip(",")
 
 
 class Running:
@@ -25,7 +49,7 @@ class Running:
     def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str]) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches only whoever ends it."""
         self.log = log
-        self.name = " ".join(command[:3])
+        self.name = log.stem
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -55,15 +79,19 @@ class Running:
         """
         deadline = time.monotonic() + patience_s
         while not ready():
-            if not self.alive:
-                message = f"ended with code {self._process.returncode}"
-            elif time.monotonic() > deadline:
-                message = f"was not ready after {patience_s:.0f} s"
-            else:
-                time.sleep(0.05)
-                continue
-            text = f"{self.name} {message}:\n{self.tail()}"
-            raise StartFailed(text)
+            self.check()
+            if time.monotonic() > deadline:
+                self._fail(f"was not ready after {patience_s:.0f} s")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Make sure that it has not ended.
+
+        Raises:
+            StartFailed: it has.
+        """
+        if not self.alive:
+            self._fail(f"ended with code {self._process.returncode}")
 
     def wait_for_end(self, patience_s: float = PATIENCE_S) -> int:
         """Wait until it ends by itself; answers its exit code."""
@@ -75,14 +103,24 @@ class Running:
 
     def end(self, number: int = signal.SIGTERM, patience_s: float = 20) -> int:
         """Send it a signal and wait; after `patience_s` it is killed. Answers its exit code."""
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
-            try:
-                self._process.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+        self.tell(number)
+        return self.let_end(patience_s)
+
+    def tell(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal, unless it has ended."""
+        self._process.send_signal(number)
+
+    def let_end(self, patience_s: float = 20) -> int:
+        """Wait until it ends; after `patience_s` it is killed. Answers its exit code."""
+        try:
+            return self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
         return self._process.wait()
+
+    def _fail(self, what: str) -> NoReturn:
+        text = f"{self.name} {what}:\n{self.tail()}"
+        raise StartFailed(text)
 
 
 def free_ports(count: int) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable
 from jobstore.objects import Objects
 from jobstore.settings import StorageSettings
-from local.running import Running, free_ports
+from local.running import Running, free_ports, undisturbed
 
 KEY_ID, SECRET, REGION, BUCKET = "wan22-local", "wan22-local-secret", "us-east-1", "wan22-videos"
 
@@ -30,7 +30,7 @@ class S3Server:
         }
         self._identities = folder / "s3.json"
         self._identities.write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
-        self._running: Running | None = None
+        self.running: Running | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -55,35 +55,35 @@ class S3Server:
         Raises:
             StartFailed: it ended, or was not ready in time.
         """
-        master, volume, filer = self._inner_ports
-        self._running = Running(
-            [
-                str(weed()),
-                "server",
-                f"-dir={self.folder}",
-                "-ip=127.0.0.1",
-                "-ip.bind=127.0.0.1",
-                "-filer",
-                "-s3",
-                f"-s3.port={self.port}",
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-                f"-s3.config={self._identities}",
-                f"-master.port={master}",
-                f"-volume.port={volume}",
-                f"-filer.port={filer}",
-                "-volume.max=8",
-                "-master.volumeSizeLimitMB=64",
-            ],
-            self.log,
-            {},
-        )
-        self._running.wait_until(self._has_bucket)
+        with undisturbed():
+            self.running = Running(self._command(), self.log, {})
+        self.running.wait_until(self._has_bucket)
 
     def stop(self) -> None:
         """Kill it: it may not end on SIGTERM, and what it acknowledged is on disk."""
-        if self._running:
-            self._running.end(signal.SIGKILL)
+        if self.running:
+            self.running.end(signal.SIGKILL)
+
+    def _command(self) -> list[str]:
+        master, volume, filer = self._inner_ports
+        return [
+            str(weed()),
+            "server",
+            f"-dir={self.folder}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-filer",
+            "-s3",
+            f"-s3.port={self.port}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            f"-s3.config={self._identities}",
+            f"-master.port={master}",
+            f"-volume.port={volume}",
+            f"-filer.port={filer}",
+            "-volume.max=8",
+            "-master.volumeSizeLimitMB=64",
+        ]
 
     def _has_bucket(self) -> bool:
         try:

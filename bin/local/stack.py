@@ -10,7 +10,7 @@ from typing import Any, Self
 import httpx2
 
 from gateway.client import Client
-from local.running import Running, free_ports
+from local.running import Running, free_ports, undisturbed
 from local.s3 import S3Server
 
 Say = Callable[[str], None]
@@ -68,11 +68,12 @@ class Stack:
     def launch(self, name: str, **env: str) -> Running:
         """Start one process, without waiting for it."""
         command = ["gateway"] if name == "gateway" else ["runner", name]
-        self.processes[name] = Running(
-            [sys.executable, "-m", *command],
-            self.folder / "logs" / f"{name}.log",
-            {**self.env, **env},
-        )
+        with undisturbed():
+            self.processes[name] = Running(
+                [sys.executable, "-P", "-m", *command],
+                self.folder / "logs" / f"{name}.log",
+                {**self.env, **env},
+            )
         return self.processes[name]
 
     def wait(self, name: str) -> None:
@@ -91,11 +92,24 @@ class Stack:
         return running
 
     def stop(self) -> None:
-        """End what was started: the processes in good order, then the S3 server."""
-        for running in self.processes.values():
-            running.end()
-        self.s3.stop()
-        self.client.__exit__()
+        """End what was started: the processes in good order, all at once, then the S3 server."""
+        with undisturbed():
+            for running in self.processes.values():
+                running.tell()
+            for running in self.processes.values():
+                running.let_end()
+            self.s3.stop()
+            self.client.__exit__()
+
+    def check(self) -> None:
+        """Make sure that all that was started still works.
+
+        Raises:
+            StartFailed: a part has ended.
+        """
+        for running in (self.s3.running, *self.processes.values()):
+            if running:
+                running.check()
 
     def health(self) -> dict[str, Any]:
         """Ask the gateway how all are; empty while it does not answer."""

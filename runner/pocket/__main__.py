@@ -23,16 +23,24 @@ def main() -> None:
 
 
 def make(folder: Path) -> None:
-    """Write the checkpoint aside and rename it, so that a half one is never taken for whole."""
+    """Write the checkpoint aside and rename it, so that a half one is never taken for whole.
+
+    Whoever makes it at the same time and is first wins; what is whole is never taken away.
+    """
     transformers_logging.disable_progress_bar()
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checkpoint-") as scratch:
         whole = Path(scratch) / folder.name
         architecture.pipeline().save_pretrained(whole)
         description = architecture.ABILITIES.model_dump_json(indent=2)
         (whole / DESCRIPTION).write_text(f"{description}\n", encoding="utf-8")
-        whole.rename(folder)
+        try:
+            whole.rename(folder)
+        except OSError:
+            if (folder / DESCRIPTION).exists():
+                return
+            shutil.rmtree(folder)
+            whole.rename(folder)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Real processes: a whole service on this machine, shared by the tests that leave it as it was."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from local.stack import Stack
 from PIL import Image
 
+from jobstore.settings import EMBEDDED_MODEL
+
 Probe = Callable[[Path], dict[str, Any]]
 
 
@@ -17,6 +20,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("stack")) as stack:
         stack.start()
         yield stack
+
+
+@pytest.fixture(scope="session")
+def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model, with steps enough to be in the middle of."""
+    folder = tmp_path_factory.mktemp("slow-model")
+    for part in EMBEDDED_MODEL.iterdir():
+        (folder / part.name).symlink_to(part)
+    description = json.loads((folder / "wan22.json").read_text())
+    (folder / "wan22.json").unlink()
+    (folder / "wan22.json").write_text(json.dumps(description | {"steps": 150}))
+    return folder
 
 
 @pytest.fixture(scope="session")

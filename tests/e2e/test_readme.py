@@ -30,7 +30,7 @@ def test_both_examples_with_curl(stack: Stack) -> None:
     env = {"WAN22": stack.url, "API_SECRET_KEY": stack.key}
     sent = run(example("/generate"), **env)
     assert set(sent) == {"job_id", "status", "position"}
-    list(stack.client.follow(sent["job_id"]))
+    list(stack.client.follow(sent["job_id"], patience_s=60))
     told = run(example("/status/"), **env, JOB=sent["job_id"])
     assert list(told)[:4] == ["job_id", "status", "video_url", "error"]
     assert told["status"] == "completed"
@@ -39,7 +39,7 @@ def test_both_examples_with_curl(stack: Stack) -> None:
 
 def test_the_recipe_with_jq(stack: Stack, tmp_path: Path) -> None:
     job_id = stack.client.submit("a red circle moves right")["job_id"]
-    list(stack.client.follow(job_id))
+    list(stack.client.follow(job_id, patience_s=60))
     recipe = re.findall(r"^    (jq .*)$", README, re.MULTILINE)[0]
     recipe = re.sub(r"01[0-9A-Z]{24}", job_id, recipe)
     (tmp_path / "logs").mkdir()

@@ -10,6 +10,8 @@ import httpx2
 import pytest
 from local.stack import Stack
 
+from gateway.client import Unfinished
+
 POCKET_MP4 = {
     "codec_name": "h264",
     "width": "128",
@@ -25,7 +27,7 @@ def finish(stack: Stack, **wanted: Any) -> list[dict[str, Any]]:
     job = stack.client.submit("a red circle moves right", **wanted)
     assert set(job) == {"job_id", "status", "position"}
     assert job["status"] == "queued"
-    return list(stack.client.follow(job["job_id"], every_s=0.02))
+    return list(stack.client.follow(job["job_id"], every_s=0.02, patience_s=60))
 
 
 @pytest.mark.parametrize("mode", ["text", "image"])
@@ -86,11 +88,21 @@ def test_a_link_is_good_for_an_hour(
 
 
 def test_jobs_are_done_in_turn_and_told_their_place(stack: Stack) -> None:
+    stack.processes["render"].end()
     jobs = [stack.client.submit("a red circle moves right") for _ in range(3)]
-    places = [job["position"] for job in jobs]
-    assert places[1:] == sorted(places[1:])
-    ends = [list(stack.client.follow(job["job_id"]))[-1]["ended_at"] for job in jobs]
+    assert [job["position"] for job in jobs] == [1, 2, 3]
+    stack.up("render")
+    told = [list(stack.client.follow(job["job_id"], patience_s=60)) for job in jobs]
+    assert all(status[-1]["status"] == "completed" for status in told)
+    ends = [status[-1]["ended_at"] for status in told]
     assert ends == sorted(ends)
+
+
+def test_whoever_follows_may_lose_patience(stack: Stack) -> None:
+    job_id = stack.client.submit("a red circle moves right")["job_id"]
+    with pytest.raises(Unfinished, match=f"{job_id} is .* after 0 s"):
+        list(stack.client.follow(job_id, patience_s=0))
+    assert list(stack.client.follow(job_id, patience_s=60))[-1]["status"] == "completed"
 
 
 def test_health_tells_of_every_stage(stack: Stack) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,11 +53,13 @@ def in_the_middle(stage: Stage, act: Callable[[], object]) -> threading.Thread:
     """Act as soon as the render of J1 has finished a step."""
 
     def wait() -> None:
+        deadline = time.monotonic() + 60
         while found(stage).step < 1:
-            pass
+            assert time.monotonic() < deadline, "the render never began"
+            time.sleep(0.001)
         act()
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return thread
 
