@@ -66,10 +66,14 @@ class Jobs:
         A machine on which different jobs crashed one after the other gets none for ten minutes.
         """
         with self.database.writing() as connection:
-            if self._is_resting(connection, host, now):
-                return None
             row = self.database.queries.claim_job(
-                connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
+                connection,
+                owner=owner,
+                host=host,
+                lease_ends_at=now + lease_ms,
+                streak_limit=STREAK_LIMIT,
+                rested_at=now - STREAK_REST_MS,
+                now=now,
             )
             failpoint("claim.taken")
         failpoint("claim.committed")
@@ -233,10 +237,7 @@ class Jobs:
     def is_resting(self, host: str, now: int) -> bool:
         """Tell whether a machine gets no jobs because different ones crashed there in a row."""
         with self.database.reading() as connection:
-            return self._is_resting(connection, host, now)
-
-    def _is_resting(self, connection: object, host: str, now: int) -> bool:
-        row = self.database.queries.host_streak(connection, host=host)
+            row = self.database.queries.host_streak(connection, host=host)
         return bool(
             row and row["streak"] >= STREAK_LIMIT and row["crashed_at"] > now - STREAK_REST_MS
         )

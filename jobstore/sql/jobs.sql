@@ -8,7 +8,7 @@ INSERT INTO jobs (job_id, state, request, shape, source, key_id, idempotency_key
     priority, due_at, accepted_at, changed_at)
 VALUES (:job_id, 'queued', :request, :shape, :source, :key_id, :idempotency_key, :request_hash,
     :priority, 0, :now, :now)
-ON CONFLICT (key_id, idempotency_key) DO NOTHING
+ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING *;
 
 -- name: repeat_job(job_id, again_id, now)^

@@ -1,12 +1,16 @@
 -- Claims on PostgreSQL. Writers run side by side: the chosen row is locked, those that others have
 -- locked are passed over, and MATERIALIZED keeps the planner from choosing again for each row.
 
--- name: claim_job(owner, host, lease_ends_at, now)^
+-- name: claim_job(owner, host, lease_ends_at, streak_limit, rested_at, now)^
 -- queued -> processing
--- The oldest due job of the highest priority; attempt and fence rise, the lease begins.
+-- The oldest due job of the highest priority; attempt and fence rise, the lease begins. A machine
+-- on which different jobs crashed in a row gets none until it has rested.
 WITH next AS MATERIALIZED (
     SELECT seq FROM jobs
-    WHERE state = 'queued' AND due_at <= :now
+    WHERE state = 'queued' AND due_at <= :now AND NOT EXISTS (
+        SELECT 1 FROM hosts
+        WHERE host = :host AND streak >= :streak_limit AND crashed_at > :rested_at
+    )
     ORDER BY priority DESC, seq
     LIMIT 1
     FOR UPDATE SKIP LOCKED

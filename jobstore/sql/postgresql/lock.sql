@@ -2,6 +2,6 @@
 -- Processes that start at once apply migrations one after the other; ends with the transaction.
 SELECT 1 AS locked FROM pg_advisory_xact_lock(2200);
 
--- name: notify(topic)^
+-- name: notify(topic)!
 -- Wakes whoever listens, once the transaction is committed and not before.
 SELECT pg_notify('wan22', :topic);

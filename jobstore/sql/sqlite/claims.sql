@@ -1,8 +1,9 @@
 -- Claims on SQLite. A write transaction is alone, so the row that was chosen cannot be taken away.
 
--- name: claim_job(owner, host, lease_ends_at, now)^
+-- name: claim_job(owner, host, lease_ends_at, streak_limit, rested_at, now)^
 -- queued -> processing
--- The oldest due job of the highest priority; attempt and fence rise, the lease begins.
+-- The oldest due job of the highest priority; attempt and fence rise, the lease begins. A machine
+-- on which different jobs crashed in a row gets none until it has rested.
 UPDATE jobs
 SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
     lease_owner = :owner, lease_host = :host, lease_ends_at = :lease_ends_at,
@@ -10,7 +11,10 @@ SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
     started_at = coalesce(started_at, :now), changed_at = :now
 WHERE seq = (
     SELECT seq FROM jobs
-    WHERE state = 'queued' AND due_at <= :now
+    WHERE state = 'queued' AND due_at <= :now AND NOT EXISTS (
+        SELECT 1 FROM hosts
+        WHERE host = :host AND streak >= :streak_limit AND crashed_at > :rested_at
+    )
     ORDER BY priority DESC, seq
     LIMIT 1
 )

@@ -42,7 +42,6 @@ CREATE TABLE jobs (
     deleted_at       BIGINT,
     error_code       TEXT,
     error            TEXT,
-    UNIQUE (key_id, idempotency_key),
     CHECK ((idempotency_key IS NULL) = (request_hash IS NULL)),
     CHECK ((state = 'processing') = (lease_owner IS NOT NULL)),
     CHECK ((lease_owner IS NULL) = (lease_ends_at IS NULL)),
@@ -53,6 +52,8 @@ CREATE TABLE jobs (
     CHECK (state <> 'completed' OR progress = 100)
 );
 
+CREATE UNIQUE INDEX jobs_idempotent ON jobs (key_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 CREATE INDEX jobs_queued ON jobs (priority DESC, seq) WHERE state = 'queued';
 CREATE INDEX jobs_leased ON jobs (seq) WHERE state = 'processing';
 CREATE INDEX jobs_rendered ON jobs (seq) WHERE state = 'rendered';
@@ -61,14 +62,13 @@ CREATE INDEX jobs_paced ON jobs (shape, seq) WHERE step_ms IS NOT NULL;
 CREATE INDEX jobs_by_key ON jobs (key_id, seq);
 
 CREATE TABLE job_events (
-    seq    BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    seq    BIGINT GENERATED ALWAYS AS IDENTITY,
     job_id TEXT    NOT NULL REFERENCES jobs (job_id),
     state  TEXT    NOT NULL,
     fence  BIGINT  NOT NULL,
-    at     BIGINT  NOT NULL
+    at     BIGINT  NOT NULL,
+    PRIMARY KEY (job_id, seq)
 );
-
-CREATE INDEX job_events_by_job ON job_events (job_id, seq);
 
 CREATE TABLE outbox (
     seq           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

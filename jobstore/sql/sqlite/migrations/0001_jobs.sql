@@ -42,7 +42,6 @@ CREATE TABLE jobs (
     deleted_at       INTEGER,
     error_code       TEXT,
     error            TEXT,
-    UNIQUE (key_id, idempotency_key),
     CHECK ((idempotency_key IS NULL) = (request_hash IS NULL)),
     CHECK ((state = 'processing') = (lease_owner IS NOT NULL)),
     CHECK ((lease_owner IS NULL) = (lease_ends_at IS NULL)),
@@ -53,6 +52,8 @@ CREATE TABLE jobs (
     CHECK (state <> 'completed' OR progress = 100)
 ) STRICT;
 
+CREATE UNIQUE INDEX jobs_idempotent ON jobs (key_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
 CREATE INDEX jobs_queued ON jobs (priority DESC, seq) WHERE state = 'queued';
 CREATE INDEX jobs_leased ON jobs (seq) WHERE state = 'processing';
 CREATE INDEX jobs_rendered ON jobs (seq) WHERE state = 'rendered';
@@ -60,8 +61,10 @@ CREATE INDEX jobs_ended ON jobs (ended_at, seq) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_paced ON jobs (shape, seq) WHERE step_ms IS NOT NULL;
 CREATE INDEX jobs_by_key ON jobs (key_id, seq);
 
+-- Of these, `seq` orders the events of one job, as it does the rows of the outbox: no number need be
+-- kept from being used again, as the one of a job is, which pages go by.
 CREATE TABLE job_events (
-    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq    INTEGER PRIMARY KEY,
     job_id TEXT    NOT NULL REFERENCES jobs (job_id),
     state  TEXT    NOT NULL,
     fence  INTEGER NOT NULL,
@@ -71,7 +74,7 @@ CREATE TABLE job_events (
 CREATE INDEX job_events_by_job ON job_events (job_id, seq);
 
 CREATE TABLE outbox (
-    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq           INTEGER PRIMARY KEY,
     job_id        TEXT    NOT NULL REFERENCES jobs (job_id),
     kind          TEXT    NOT NULL CHECK (kind IN ('video', 'removal')),
     state         TEXT    NOT NULL CHECK (state IN ('owed', 'delivering', 'delivered', 'dead')),
