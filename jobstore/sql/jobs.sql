@@ -102,28 +102,31 @@ SELECT * FROM jobs
 WHERE state = 'processing' AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
 ORDER BY seq;
 
--- name: rescue_job(job_id, fence, crashed, crash_limit, now)^
+-- name: rescue_job(job_id, fence, dead_owner, crash_limit, now)^
 -- processing -> queued
 -- processing -> failed
 -- processing -> cancelled
--- A crash counts (`crashed` is 1) only when no step was finished since the claim; due_at stays, so
--- that nobody waits for it. Who was to be cancelled is cancelled. The fence shuts out the holder.
+-- A crash counts only when no step was finished since the claim; due_at stays, so that nobody waits
+-- for it. Who was to be cancelled is cancelled. The fence shuts out the holder. Whether the holder
+-- is gone is asked once more: since the orphans were looked for, it may have renewed its lease.
 UPDATE jobs
 SET state = CASE
         WHEN cancel_requested = 1 THEN 'cancelled'
-        WHEN crashes + :crashed >= :crash_limit THEN 'failed'
+        WHEN crashes + 1 - stepped >= :crash_limit THEN 'failed'
         ELSE 'queued' END,
-    crashes = crashes + :crashed, fence = fence + 1,
+    crashes = crashes + 1 - stepped, fence = fence + 1,
     lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
     phase = NULL, step = 0, progress = 0,
-    error_code = CASE WHEN cancel_requested = 0 AND crashes + :crashed >= :crash_limit
+    error_code = CASE WHEN cancel_requested = 0 AND crashes + 1 - stepped >= :crash_limit
         THEN 'renderer_crashed' ELSE error_code END,
-    error = CASE WHEN cancel_requested = 0 AND crashes + :crashed >= :crash_limit
+    error = CASE WHEN cancel_requested = 0 AND crashes + 1 - stepped >= :crash_limit
         THEN 'The renderer crashed each time it started this job, so it was given up.'
         ELSE error END,
-    ended_at = CASE WHEN cancel_requested = 1 OR crashes + :crashed >= :crash_limit THEN :now END,
+    ended_at = CASE WHEN cancel_requested = 1 OR crashes + 1 - stepped >= :crash_limit
+        THEN :now END,
     changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
+    AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
 RETURNING *;
 
 -- name: complete_job(job_id, now)^
