@@ -109,6 +109,7 @@ ORDER BY seq;
 -- A crash counts only when no step was finished since the claim; due_at stays, so that nobody waits
 -- for it. Who was to be cancelled is cancelled. The fence shuts out the holder. Whether the holder
 -- is gone is asked once more: since the orphans were looked for, it may have renewed its lease.
+-- (What has a lease is being processed: the schema sees to it.)
 UPDATE jobs
 SET state = CASE
         WHEN cancel_requested = 1 THEN 'cancelled'
@@ -125,7 +126,7 @@ SET state = CASE
     ended_at = CASE WHEN cancel_requested = 1 OR crashes + 1 - stepped >= :crash_limit
         THEN :now END,
     changed_at = :now
-WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
+WHERE job_id = :job_id AND fence = :fence
     AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
 RETURNING *;
 
@@ -170,7 +171,7 @@ SELECT streak, crashed_at FROM hosts WHERE host = :host;
 -- name: prunable_jobs(ended_before, most)
 -- Jobs that ended long ago and owe nothing any more, the oldest first.
 SELECT job_id FROM jobs
-WHERE ended_at IS NOT NULL AND ended_at < :ended_before AND NOT EXISTS (
+WHERE ended_at < :ended_before AND NOT EXISTS (
     SELECT 1 FROM outbox WHERE outbox.job_id = jobs.job_id AND outbox.state IN ('owed', 'delivering')
 )
 ORDER BY ended_at, seq
