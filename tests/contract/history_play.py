@@ -34,7 +34,9 @@ class Figures:
     """What a run has seen."""
 
     histories: int = 0
+    asked: int = 0
     jobs: int = 0
+    moves: int = 0
     refused: int = 0
     ends: Counter[str] = field(default_factory=Counter)
 
@@ -77,6 +79,8 @@ class Play:
         if isinstance(expected, type):
             self.figures.refused += expected is LeaseLost
             assert seen == self.watch.last, "a refused move changes no row"
+        self.figures.moves += seen != self.watch.last
+        self.figures.jobs += len(seen.jobs.keys() - self.watch.last.jobs.keys())
         self.watch.look(seen)
         assert list(seen.jobs.values()) == [vars(job) for job in self.model.jobs]
         debts = [{name: debt[name] for name in debt if name != "key"} for debt in seen.debts]
@@ -92,8 +96,8 @@ class Play:
         self.latest = max(self.now, self.latest)
 
     def accept(self, priority: int = 0, key: str | None = None, digest: str = "1") -> str:
-        self.figures.jobs += 1
-        job_id = f"J{self.figures.jobs}"
+        self.figures.asked += 1
+        job_id = f"J{self.figures.asked}"
         request_hash = digest if key else None
         row = JobRow(job_id, priority, self.now, self.now, self.now, key, request_hash)
         arrival = Arrival(job_id, self.request, "test", "main", key, request_hash, priority)
@@ -190,8 +194,8 @@ class Play:
             assert row["lease_ends_at"] <= now or row["lease_owner"] in dead, "a live lease is left"
 
     def repeat(self, job_id: str) -> None:
-        self.figures.jobs += 1
-        again_id = f"J{self.figures.jobs}"
+        self.figures.asked += 1
+        again_id = f"J{self.figures.asked}"
         self.same(
             lambda: self.model.repeat(job_id, again_id, self.now),
             lambda: bool(self.store.jobs.repeat(job_id, again_id, self.now)),

@@ -36,6 +36,7 @@ leases = st.sampled_from([LEASE_MS, 1000])
 pick = st.integers(0, 5)  # counted from the newest
 spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, -3000, -LEASE_MS])
 claim_moves = st.sampled_from(["renew", "advance", "release", "fail", "postpone", "stop"])
+endings = st.sampled_from(["fail", "postpone", "stop", "release"])
 debt_moves = st.sampled_from(["renew_debt", "settle", "postpone_debt", "lose"])
 
 
@@ -81,9 +82,14 @@ class Histories(RuleBasedStateMachine):
         self.play.claim(owner, host, lease_ms)
 
     @rule(owner=owners, host=hosts)
-    def accept_and_claim(self, owner: str, host: str) -> None:
-        self.play.accept()
+    def claim_and_die(self, owner: str, host: str) -> None:
         self.play.claim(owner, host)
+        self.play.rescue(owner)
+
+    @precondition(has_claims)
+    @rule(move=endings, back=pick)
+    def give_up(self, move: str, back: int) -> None:
+        getattr(self.play, move)(self.job(back))
 
     @precondition(has_claims)
     @rule(move=claim_moves, back=pick)
