@@ -10,7 +10,7 @@ from jobstore.database import SQL
 
 ADAPTERS = {"sqlite": "sqlite3", "postgresql": "psycopg"}
 ENDS = re.compile(r"\s*(\)|;|RETURNING\b|ORDER BY\b|LIMIT\b)")
-WHERE, AND, OR = (re.compile(rf"\b{word}\b") for word in ("WHERE", "AND", "OR"))
+WHERE, AND = (re.compile(rf"\b{word}\b") for word in ("WHERE", "AND"))
 
 
 class Mutant(NamedTuple):
