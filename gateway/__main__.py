@@ -11,6 +11,7 @@ from gateway import app
 from gateway.parts import Parts
 from jobstore import process, settings
 from jobstore.objects import Objects
+from jobstore.owner import Owner
 from jobstore.store import Store
 
 log = get_logger()
@@ -37,6 +38,7 @@ def serve() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     given = settings.read(settings.GatewaySettings)
+    owner = Owner.join(given.work)  # so that others can tell that a gateway is here
     store = Store.open(given.store_url, given.wake)
     parts = Parts(given, given.abilities(), store, Objects.of(given))
     config = uvicorn.Config(
@@ -52,6 +54,7 @@ def serve() -> int:
         Server(config).run()
     finally:
         store.close()
+        owner.leave()
         log.info("gateway.stopped")
     return 0
 

@@ -3,6 +3,7 @@
 import time
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.stdlib import get_logger
 from ulid import ULID
@@ -39,6 +40,8 @@ class Access:
 
         try:
             await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            log.info("request.abandoned")
         except Exception:
             log.exception("request.crashed")
             if status is None:

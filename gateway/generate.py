@@ -1,8 +1,10 @@
 """`POST /generate`: a prompt, with or without a picture, becomes an accepted job."""
 
+import errno
 import secrets
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -17,14 +19,19 @@ from gateway.pictures import Picture, PictureRefused, decode, decode_base64
 from gateway.problems import Fault, Problem
 from jobstore.abilities import Abilities
 from jobstore.clock import now_ms
+from jobstore.errors import StoreUnavailable
+from jobstore.failpoints import failpoint
 from jobstore.job import Arrival, Job, Request
 
 log = get_logger()
 
 PROMPT_LIMIT = 4000  # characters
 SEED_LIMIT = 2**63
+MEMBERS_LIMIT = 20  # in a body, whatever they are: each unknown one is told in the answer
+NAME_LIMIT = 100  # characters of an unknown field that are told
 INVISIBLE = ("C", "Z")  # Unicode's categories of control, format and space characters
 RETRY_AFTER_S = 2
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 KEY_ID = "main"  # whose jobs are those of API_SECRET_KEY
 
 
@@ -69,6 +76,9 @@ def check(body: dict[str, object]) -> tuple[Wanted, Picture | None]:
     Raises:
         Problem: with every fault of it, not only the first.
     """
+    if len(body) > MEMBERS_LIMIT:
+        message = f"The body has {len(body)} fields; there are {', '.join(Wanted.model_fields)}."
+        raise Problem.of("field_unknown", message)
     faults = []
     wanted = picture = None
     try:
@@ -92,16 +102,36 @@ def accept(parts: Parts, wanted: Wanted, picture: Picture | None) -> tuple[Job, 
     """Stage the picture, then take the job in; a crash in between leaves only a stray file."""
     job_id = str(ULID())
     request = resolve(wanted, picture, parts.abilities, f"{job_id}.png")
-    staged = picture.stage(parts.settings.images, f"{job_id}.png") if picture else None
+    staged = stage(parts, picture, f"{job_id}.png") if picture else None
     try:
+        failpoint("accept.staged")
         arrival = Arrival(job_id, request, source="rest", key_id=KEY_ID)
         job, _new = parts.store.jobs.accept(arrival, now_ms())
     except BaseException:
         if staged:
             staged.unlink(missing_ok=True)
         raise
+    failpoint("accept.committed")
     log.info("job.accepted", job_id=job_id, mode="image" if picture else "text")
-    return job, parts.store.views.position(job_id)
+    try:
+        return job, parts.store.views.position(job_id)
+    except StoreUnavailable:
+        return job, None  # the job is safe; its place can be asked for later
+
+
+def stage(parts: Parts, picture: Picture, name: str) -> Path:
+    """Write the picture to where its job will look for it.
+
+    Raises:
+        Problem: `disk_full`, or `store_unavailable` for any other trouble with the disk.
+    """
+    try:
+        return picture.stage(parts.settings.images, name)
+    except OSError as error:
+        log.error("picture.refused", error=str(error))
+        code = "disk_full" if error.errno in FULL else "store_unavailable"
+        message = "The picture could not be kept on the disk; nothing was accepted. Try later."
+        raise Problem.of(code, message, headers={"Retry-After": "60"}) from error
 
 
 def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str) -> Request:
@@ -124,7 +154,7 @@ def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str)
 def fault_of(details: Mapping[str, object]) -> Fault:
     """Say what is wrong with a field and how it would be right."""
     place = details["loc"]
-    field = str(place[0]) if isinstance(place, tuple) and place else ""
+    field = str(place[0])[:NAME_LIMIT] if isinstance(place, tuple) and place else ""
     if details["type"] == "missing":
         return Fault(field, "field_missing", f"{field} is required.")
     if details["type"] == "extra_forbidden":

@@ -5,17 +5,21 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
+import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from jobstore.abilities import Abilities
+from jobstore.errors import StoreUnavailable
 from jobstore.objects import Objects
 from jobstore.settings import GatewaySettings
 from jobstore.store import Store
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+QUEUE_S = 10  # how long a request waits for others before it is told to come back
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Parts:
     objects: Objects
     reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     writes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
-    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
 
 
 def parts_of(request: Request) -> Parts:
@@ -45,5 +49,16 @@ async def in_thread(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Result:
-    """Call something that blocks, in a thread, when the limiter has room."""
-    return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=limiter)
+    """Call something that blocks, in a thread, when the limiter has room.
+
+    Raises:
+        StoreUnavailable: it has had none for as long as a caller should have to wait.
+    """
+    with anyio.move_on_after(QUEUE_S) as queued:
+        await limiter.acquire()
+    if queued.cancelled_caught:
+        raise StoreUnavailable
+    try:
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+    finally:
+        limiter.release()

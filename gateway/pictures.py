@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from structlog.stdlib import get_logger
 
 from jobstore.files import write_whole
+
+log = get_logger()
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 LIMIT_BYTES = 10 << 20
 SIDE_MIN, SIDE_MAX, PIXELS_MAX = 16, 8192, 25_000_000
+SIDE_KEPT = 2560  # twice the longest side of a video
 SHAPE_MAX = 4  # the longer side by the shorter: beyond it, too little of the picture is left
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit only warns; `decode` measures before it reads
@@ -66,7 +70,8 @@ def decode(content: bytes) -> Picture:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             measure(image)
-            upright = flatten(ImageOps.exif_transpose(image))
+            image.draft("RGB", (SIDE_KEPT, SIDE_KEPT))
+            upright = flatten(turn(shrink(image)))
     except PictureRefused:
         raise
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
@@ -93,9 +98,27 @@ def measure(image: Image.Image) -> None:
     if width * height > PIXELS_MAX:
         message = f"is {width}x{height}; send at most {PIXELS_MAX // 1_000_000} megapixels"
         raise PictureRefused(message)
-    if getattr(image, "n_frames", 1) > 1:
+    # A phone's JPEG may carry a second, smaller picture (MPO): the first one is the photo.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         message = "is an animation; send a single picture"
         raise PictureRefused(message)
+
+
+def shrink(image: Image.Image) -> Image.Image:
+    """Make a large picture smaller; no model shows more, and memory is short."""
+    if image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((SIDE_KEPT, SIDE_KEPT))
+    return image
+
+
+def turn(image: Image.Image) -> Image.Image:
+    """Turn a photo upright as its camera noted; a note that cannot be read says nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # noqa: BLE001 - damaged EXIF raises whatever its parser meets
+        log.info("picture.untagged", error=type(error).__name__)
+        return image
 
 
 def flatten(image: Image.Image) -> Image.Image:

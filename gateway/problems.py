@@ -30,6 +30,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "request_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
         "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+        "disk_full": HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )
 

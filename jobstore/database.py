@@ -10,6 +10,7 @@ import aiosql
 
 from jobstore.clock import now_ms
 from jobstore.errors import StoreRefused
+from jobstore.failpoints import failpoint
 
 SQL = Path(__file__).parent / "sql"
 
@@ -70,5 +71,8 @@ def _migrate_once(database: Database, files: list[Path]) -> bool:
             return False
         file = files[last]
         database.run_script(connection, file.read_text(encoding="utf-8"))
+        failpoint("migrate.applied")
         queries.record_migration(connection, number=last + 1, name=file.stem, now=now_ms())
-        return True
+        failpoint("migrate.recorded")
+    failpoint("migrate.committed")
+    return True

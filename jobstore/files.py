@@ -32,5 +32,8 @@ def publish(work: Path, target: Path) -> None:
 def write_whole(target: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees a part of it."""
     work = target.with_name(f".{target.name}.part")
-    work.write_bytes(content)
-    publish(work, target)
+    try:
+        work.write_bytes(content)
+        publish(work, target)
+    finally:
+        work.unlink(missing_ok=True)

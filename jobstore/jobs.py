@@ -6,11 +6,12 @@ from typing import Any
 
 from jobstore.database import Database
 from jobstore.errors import KeyReused, LeaseLost
+from jobstore.failpoints import failpoint
 from jobstore.job import Arrival, Job, Phase, Video
 from jobstore.moves import State
 from jobstore.views import job_from
 
-CRASH_LIMIT = 3  # crashes without a finished step, after which a job is given up
+CRASH_LIMIT = 3  # crashes without a step further than before, after which a job is given up
 FAILURE_LIMIT = 3  # failures that may pass, after which a job is given up
 STREAK_LIMIT = 2  # different jobs in a row that crashed a machine, after which it claims no more
 STREAK_REST_MS = 600_000  # after which a machine that crashed so may try one more job
@@ -49,6 +50,7 @@ class Jobs:
                 priority=arrival.priority,
                 now=now,
             )
+            failpoint("accept.inserted")
             if row:
                 return job_from(row), True
             row = queries.job_by_idempotency_key(
@@ -69,6 +71,8 @@ class Jobs:
             row = self.database.queries.claim_job(
                 connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
             )
+            failpoint("claim.taken")
+        failpoint("claim.committed")
         return job_from(row) if row else None
 
     def renew(self, job: Job, lease_ms: int, now: int) -> bool:
@@ -118,6 +122,7 @@ class Jobs:
             claim = {"job_id": job.job_id, "fence": job.fence}
             if queries.finish_job(connection, **claim, step_ms=step_ms, now=now) is None:
                 raise LeaseLost
+            failpoint("finish.rendered")
             queries.owe_video(
                 connection,
                 job_id=job.job_id,
@@ -126,8 +131,9 @@ class Jobs:
                 path=str(video.path),
                 size_bytes=video.size_bytes,
                 sha256=video.sha256,
-                now=now,
             )
+            failpoint("finish.owed")
+        failpoint("finish.committed")
 
     def release(self, job: Job, now: int) -> None:
         """Give the job back unfinished; it keeps its place and counts against nothing.
@@ -204,8 +210,9 @@ class Jobs:
         """Bury a job that has ended, and owe the removal of its object; None for any other."""
         with self.database.writing(wakes="outbox") as connection:
             row = self.database.queries.bury_job(connection, job_id=job_id, now=now)
+            failpoint("delete.buried")
             if row:
-                self.database.queries.owe_removal(connection, job_id=job_id, now=now)
+                self.database.queries.owe_removal(connection, job_id=job_id)
         return job_from(row) if row else None
 
     def prune(self, ended_before: int, most: int = 100) -> int:
@@ -215,8 +222,12 @@ class Jobs:
             rows = list(queries.prunable_jobs(connection, ended_before=ended_before, most=most))
             for row in rows:
                 queries.prune_events(connection, job_id=row["job_id"])
+                failpoint("prune.events")
                 queries.prune_outbox(connection, job_id=row["job_id"])
+                failpoint("prune.outbox")
                 queries.prune_job(connection, job_id=row["job_id"])
+                failpoint("prune.job")
+        failpoint("prune.committed")
         return len(rows)
 
     def is_resting(self, host: str, now: int) -> bool:
@@ -241,6 +252,7 @@ class Jobs:
                 crash_limit=CRASH_LIMIT,
                 now=now,
             )
+            failpoint("rescue.taken")
             if row and not row["stepped"]:
                 queries.crash_host(
                     connection, host=orphan["lease_host"], crashed_id=orphan["job_id"], now=now

@@ -8,6 +8,7 @@ import sys
 from typing import TextIO
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 # What the libraries say below this level is about themselves, not about a job.
@@ -56,10 +57,18 @@ def configure(stage: str, stream: TextIO = sys.stdout) -> None:
 
 
 def rendering(stream: TextIO) -> list[Processor]:
-    """Choose the last processors: for people on a terminal, for programs elsewhere."""
+    """Choose the last processors: for people on a terminal, for programs elsewhere.
+
+    Tracebacks come without the values of variables, among which are prompts and secrets.
+    """
     if stream.isatty():
-        return [structlog.dev.ConsoleRenderer()]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        plain = structlog.dev.plain_traceback
+        return [structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    without_locals = ExceptionDictTransformer(show_locals=False)
+    return [
+        structlog.processors.ExceptionRenderer(without_locals),
+        structlog.processors.JSONRenderer(),
+    ]
 
 
 def name_the_library(

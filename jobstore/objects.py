@@ -11,7 +11,13 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 from jobstore.errors import KeyTaken, ObjectsRefused, ObjectsUnavailable
 from jobstore.settings import StorageSettings
@@ -19,11 +25,16 @@ from jobstore.settings import StorageSettings
 LINK_S = 3600
 REFUSALS = frozenset(
     {
+        "403",
         "AccessDenied",
         "AllAccessDisabled",
+        "ExpiredToken",
         "InvalidAccessKeyId",
+        "InvalidBucketName",
+        "InvalidToken",
         "NoSuchBucket",
         "PermanentRedirect",
+        "RequestTimeTooSkewed",
         "SignatureDoesNotMatch",
     }
 )
@@ -63,13 +74,19 @@ class Objects:
             `_default_s3_presign_to_sigv2`), and newer regions refuse the global endpoint.
         """
         own_server = settings.s3_endpoint_url is not None
-        key_id, secret = settings.aws_access_key_id, settings.aws_secret_access_key
+        secrets = {
+            name: value.get_secret_value() if value else None
+            for name, value in (
+                ("aws_access_key_id", settings.aws_access_key_id),
+                ("aws_secret_access_key", settings.aws_secret_access_key),
+                ("aws_session_token", settings.aws_session_token),
+            )
+        }
         return cls(
             settings.s3_bucket,
             region_name=settings.s3_region,
             endpoint_url=settings.s3_endpoint_url,
-            aws_access_key_id=key_id.get_secret_value() if key_id else None,
-            aws_secret_access_key=secret.get_secret_value() if secret else None,
+            **secrets,
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if own_server else "virtual"},
@@ -158,7 +175,7 @@ class Objects:
         metadata = head["Metadata"]
         if metadata.get("job-id") != job_id:
             raise KeyTaken
-        return StoredObject(head["ContentLength"], metadata["sha256"])
+        return StoredObject(head["ContentLength"], metadata.get("sha256", ""))
 
     @cached_property
     def _client(self) -> Any:  # boto3 makes its classes at run time
@@ -174,5 +191,7 @@ def as_our_errors() -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         kind = ObjectsRefused if code in REFUSALS else ObjectsUnavailable
         raise kind(str(error)) from error
+    except (NoCredentialsError, PartialCredentialsError, ParamValidationError) as error:
+        raise ObjectsRefused(str(error)) from error
     except BotoCoreError as error:
         raise ObjectsUnavailable(str(error)) from error

@@ -6,6 +6,7 @@ from typing import Any
 
 from jobstore.database import Database
 from jobstore.errors import LeaseLost
+from jobstore.failpoints import failpoint
 from jobstore.job import Delivery, Video
 
 
@@ -21,6 +22,8 @@ class Outbox:
             row = self.database.queries.claim_delivery(
                 connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
             )
+            failpoint("deliver.taken")
+        failpoint("deliver.claimed")
         return delivery_from(row) if row else None
 
     def renew(self, delivery: Delivery, lease_ms: int, now: int) -> None:
@@ -47,7 +50,10 @@ class Outbox:
                 sha256=sha256,
                 now=now,
             )
+            failpoint("settle.delivered")
             self.database.queries.complete_job(connection, job_id=delivery.job_id, now=now)
+            failpoint("settle.completed")
+        failpoint("settle.committed")
 
     def remove(self, delivery: Delivery, now: int) -> None:
         """Record that an object that is owed to nobody any more is gone.

@@ -65,6 +65,11 @@ def dead_owners(folder: Path) -> list[str]:
     return [lock.stem for lock in folder.glob("*.lock") if _is_free(lock)]
 
 
+def living_owners(folder: Path) -> list[str]:
+    """List the owners of this machine whose process is there."""
+    return [lock.stem for lock in folder.glob("*.lock") if not _is_free(lock)]
+
+
 def forget(folder: Path, owners: list[str]) -> None:
     """Remove the locks of dead owners, once everything they held was taken back."""
     for owner in owners:
@@ -74,8 +79,8 @@ def forget(folder: Path, owners: list[str]) -> None:
 def _is_free(lock: Path) -> bool:
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
+    except OSError:
+        return False  # gone, or another user's: its leases end by themselves
     try:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,9 @@
 """The settings, read once from the environment; every fault is reported, all together."""
 
+import errno
 import math
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar, cast
@@ -25,15 +28,17 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("/data"), description="where everything that lasts is kept")
     database_url: str = Field("", description="the job store; sqlite:///DATA_DIR/jobs.db if unset")
-    lease_s: Seconds = Field(60, description="how long a claim lasts without a heartbeat")
-    heartbeat_s: Seconds = Field(15, description="how often a claim is renewed")
-    poll_s: Seconds = Field(5, description="how often a stage looks for work nobody woke it for")
+    lease_s: Seconds = Field(60, ge=3, description="how long a claim lasts without a heartbeat")
+    heartbeat_s: Seconds = Field(15, ge=0.5, description="how often a claim is renewed")
+    poll_s: Seconds = Field(5, ge=0.1, description="how often to look for work no wake-up told of")
 
     @field_validator("data_dir")
     @classmethod
     def _can_be_written(cls, data_dir: Path) -> Path:
         try:
             (data_dir / "work").mkdir(parents=True, exist_ok=True)
+            if not os.access(data_dir / "work", os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
             message = f"{data_dir} cannot be written ({error.strerror}); make it, or name another"
             raise ValueError(message) from error
@@ -42,8 +47,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _is_known(cls, database_url: str) -> str:
-        if database_url and not database_url.startswith((SQLITE, POSTGRESQL)):
-            message = f"starts with {SQLITE} and the path of a file, or with {POSTGRESQL}"
+        if database_url and not database_url.startswith((f"{SQLITE}/", POSTGRESQL)):
+            message = f"starts with {SQLITE} and the whole path of a file, or with {POSTGRESQL}"
             raise ValueError(message)
         return database_url
 
@@ -123,8 +128,10 @@ class ModelSettings(Settings):
 class StorageSettings(Settings):
     """What a process that talks to the object storage needs besides."""
 
-    s3_bucket: str = Field(min_length=3, description="the bucket that videos are delivered to")
-    s3_region: str = Field(min_length=1, description="the region of the bucket")
+    s3_bucket: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="where videos are delivered to"
+    )
+    s3_region: str = Field(pattern=r"^[a-z0-9-]{1,40}$", description="the region of the bucket")
     s3_endpoint_url: str | None = Field(None, description="another S3 server than that of AWS")
     aws_access_key_id: SecretStr | None = Field(
         None, description="unset: the role of the instance, as boto3 finds it"
@@ -132,6 +139,18 @@ class StorageSettings(Settings):
     aws_secret_access_key: SecretStr | None = Field(
         None, validate_default=True, description="belongs to AWS_ACCESS_KEY_ID"
     )
+
+    aws_session_token: SecretStr | None = Field(
+        None, description="with temporary credentials, beside the two above"
+    )
+
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _is_a_url(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^/?#\s@]+/?", url):
+            message = "is http:// or https:// and a host, with a port if need be"
+            raise ValueError(message)
+        return url
 
     @field_validator("aws_secret_access_key")
     @classmethod
@@ -179,7 +198,12 @@ def reason(fault: Mapping[str, object]) -> str:
     """Say how a setting would be right; never what it was set to, which may be a secret."""
     if fault["type"] == "missing":
         return "is not set"
-    return str(fault["msg"]).removeprefix("Value error, ").replace("Input should be", "is")
+    if fault["type"] == "string_pattern_mismatch":
+        return "is not one: it has characters that none has"
+    said = str(fault["msg"])
+    if fault["type"] == "value_error":
+        return said.removeprefix("Value error, ")
+    return said.removeprefix("Input ").partition(",")[0]
 
 
 def said(error: OSError | ValueError) -> str:

@@ -159,6 +159,36 @@ def switch_to_wal(connection: driver.Connection) -> None:
             return
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a database as it is at this moment, while others go on writing; checked afterwards.
+
+    Raises:
+        StoreRefused: the source is no whole job store.
+        StoreUnavailable: it cannot be read right now.
+    """
+    try:
+        with contextlib.closing(driver.connect(f"file:{source}?mode=ro", uri=True)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+            connection.execute("SELECT count(*) FROM migrations")
+            connection.execute("VACUUM INTO ?", (str(target),))
+        with contextlib.closing(driver.connect(str(target))) as connection:
+            (answer,) = connection.execute("PRAGMA integrity_check").fetchone()
+    except driver.DatabaseError as error:
+        target.unlink(missing_ok=True)
+        message = f"{source} is no job store that can be copied: {error}."
+        raise StoreRefused(message) from error
+    if answer != "ok":
+        target.unlink(missing_ok=True)
+        message = f"{source} is damaged: {answer}."
+        raise StoreRefused(message)
+
+
+def job_ids(file: Path) -> set[str]:
+    """List every job of a database."""
+    with contextlib.closing(driver.connect(str(file))) as connection:
+        return {job_id for (job_id,) in connection.execute("SELECT job_id FROM jobs")}
+
+
 def statements(script: str) -> Iterator[str]:
     """Split a script into statements; a trigger, with its inner semicolons, is one of them."""
     statement = ""

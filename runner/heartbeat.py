@@ -33,6 +33,11 @@ class Heartbeat:
         except StoreUnavailable as error:
             log.warning("heartbeat.missed", error=str(error))
 
+    def run(self, every_s: float, stop: threading.Event) -> None:
+        """Beat until told to stop; the wait does not follow a clock that may be set back."""
+        while not stop.wait(every_s):
+            self.tick()
+
     @contextlib.contextmanager
     def holding(self, renew: Callable[[], None]) -> Iterator[None]:
         """Keep a claim alive while the work on it goes on.

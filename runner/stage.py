@@ -1,13 +1,16 @@
 """How a stage lives: woken or by the clock, it does one thing after another until told to stop.
 
-Threads: one works, one beats, one looks for what nobody woke it for, one watches for wake-ups, and
-the main thread waits for a signal. The first signal ends the stage in good order, a second at once.
+Threads: one works, one beats and does nothing else, one looks for what no wake-up told of, one
+watches for wake-ups, and the main thread waits for a signal. The first signal ends the stage in
+good order, a second one at once.
 """
 
 import os
 import signal
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -26,12 +29,14 @@ log = get_logger()
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 EXIT_AT_ONCE = 70
+POLLS_MISSED = 3  # after which the work looks for itself
 
 
 class Work(Protocol):
     """What a stage does: get ready once, then one thing at a time."""
 
     facts: Mapping[str, object]
+    grace_s: float  # how long it may take to end in good order
 
     def prepare(self) -> None:
         """Get ready to work; may take minutes."""
@@ -56,6 +61,7 @@ class Stage:
         self._woken = threading.Event()
         self._facts: Callable[[], Mapping[str, object]] = dict
         self._prepared = threading.Event()
+        self._left = threading.Event()
         self._failed = False
 
     def serve(self, work: Work) -> int:
@@ -66,22 +72,43 @@ class Stage:
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._facts = lambda: work.facts
         schedule = Schedule()
-        schedule.every(self.settings.heartbeat_s, "heartbeat", self.heartbeat.tick)
         schedule.every(self.settings.poll_s, "poll", self._look)
         self.store.database.watch(self.topic, self._woken.set, self.stopping)
-        worker = threading.Thread(target=self._run, args=(work,), name="work", daemon=True)
+        self.heartbeat.tick()
+        worker = self._start("work", self._run, work)
+        beats = self._start("heartbeat", self.heartbeat.run, self.settings.heartbeat_s, self._left)
         schedule.start()
-        worker.start()
         signal.sigwait(SIGNALS)
         log.info("stage.signalled")
         self.stopping.set()
         self._woken.set()
-        while self._prepared.is_set() and worker.is_alive():
-            if signal.sigtimedwait(SIGNALS, 0.1):
-                os._exit(EXIT_AT_ONCE)  # what was held is taken back by its owner's lock
+        ended = self._wait_for(worker, work.grace_s)
         schedule.stop()
+        self._left.set()
+        beats.join()
         self._leave()
+        if not ended:
+            sys.stdout.flush()
+            os._exit(int(self._failed))  # a thread that does not end must not hold up the exit
         return int(self._failed)
+
+    @staticmethod
+    def _start(name: str, target: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _wait_for(self, worker: threading.Thread, grace_s: float) -> bool:
+        """Give the work time to end by itself; what it still holds then is free to be taken back.
+
+        Nothing is held while the stage gets ready, so there is nothing to wait for then. A second
+        signal ends the process at once.
+        """
+        deadline = time.monotonic() + grace_s
+        while self._prepared.is_set() and worker.is_alive() and time.monotonic() < deadline:
+            if signal.sigtimedwait(SIGNALS, 0.1):
+                os._exit(EXIT_AT_ONCE)
+        return not worker.is_alive()
 
     def _run(self, work: Work) -> None:
         try:
@@ -91,7 +118,8 @@ class Stage:
             self.heartbeat.tick()
             self._woken.set()
             while not self.stopping.is_set():
-                self._woken.wait()
+                if not self._woken.wait(POLLS_MISSED * self.settings.poll_s):
+                    self._look()  # the clock was set back, and the schedule with it
                 self._woken.clear()
                 self._drain(work)
         except Exception:
@@ -111,10 +139,13 @@ class Stage:
     def _look(self) -> None:
         """Take back what dead processes held, and look for work that no wake-up told of."""
         try:
+            # What is ours comes first: after a sleep, our own lease may be over and still be ours.
+            self.heartbeat.tick()
             self._rescue(owners.dead_owners(self.settings.work), now_ms())
         except StoreUnavailable as error:
             log.warning("store.missed", error=str(error))
-        self._woken.set()
+        finally:
+            self._woken.set()
 
     def _rescue(self, dead: list[str], now: int) -> None:
         for job in self.store.jobs.rescue(dead, now):

@@ -7,7 +7,7 @@
 INSERT INTO jobs (job_id, state, request, shape, source, key_id, idempotency_key, request_hash,
     priority, due_at, accepted_at, changed_at)
 VALUES (:job_id, 'queued', :request, :shape, :source, :key_id, :idempotency_key, :request_hash,
-    :priority, :now, :now, :now)
+    :priority, 0, :now, :now)
 ON CONFLICT (key_id, idempotency_key) DO NOTHING
 RETURNING *;
 
@@ -16,7 +16,7 @@ RETURNING *;
 -- Retry by hand: a new job that asks for the same as one that has ended.
 INSERT INTO jobs (job_id, state, request, shape, source, key_id, retry_of,
     priority, due_at, accepted_at, changed_at)
-SELECT :again_id, 'queued', request, shape, source, key_id, job_id, priority, :now, :now, :now
+SELECT :again_id, 'queued', request, shape, source, key_id, job_id, priority, 0, :now, :now
 FROM jobs WHERE job_id = :job_id AND ended_at IS NOT NULL AND deleted_at IS NULL
 RETURNING *;
 
@@ -27,10 +27,11 @@ WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING cancel_requested;
 
 -- name: advance_job(job_id, fence, phase, step, progress)^
--- The first finished step since the claim is remembered: a crash after it is not the job's fault.
+-- A step further than any attempt before is remembered: a crash after it is not the job's fault.
 UPDATE jobs
 SET phase = :phase, step = :step, progress = :progress,
-    stepped = CASE WHEN :step > 0 THEN 1 ELSE stepped END
+    stepped = CASE WHEN :step > best_step THEN 1 ELSE stepped END,
+    best_step = CASE WHEN :step > best_step THEN :step ELSE best_step END
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING step, lease_host;
 
@@ -106,9 +107,9 @@ ORDER BY seq;
 -- processing -> queued
 -- processing -> failed
 -- processing -> cancelled
--- A crash counts only when no step was finished since the claim; due_at stays, so that nobody waits
--- for it. Who was to be cancelled is cancelled. The fence shuts out the holder. Whether the holder
--- is gone is asked once more: since the orphans were looked for, it may have renewed its lease.
+-- A crash counts only when the claim came no further than those before; due_at stays, so that
+-- nobody waits for it. Who was to be cancelled is cancelled. The fence shuts out the holder. Whether
+-- the holder is gone is asked once more: since the orphans were looked for, it may have renewed its lease.
 -- (What has a lease is being processed: the schema sees to it.)
 UPDATE jobs
 SET state = CASE

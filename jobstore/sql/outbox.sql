@@ -1,15 +1,15 @@
 -- Rows that say "this is owed to that key". A claimed row is named by job, kind and fence.
 
--- name: owe_video(job_id, host, key, path, size_bytes, sha256, now)!
+-- name: owe_video(job_id, host, key, path, size_bytes, sha256)!
 -- Written in the transaction that makes the job `rendered`.
 INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, due_at)
-VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, :now);
+VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, 0);
 
--- name: owe_removal(job_id, now)!
+-- name: owe_removal(job_id)!
 -- Written in the transaction that buries the job, whose only row here is that of its video, if one
 -- was ever owed; the machine that owed it removes it.
 INSERT INTO outbox (job_id, kind, state, host, key, due_at)
-SELECT job_id, 'removal', 'owed', host, key, :now
+SELECT job_id, 'removal', 'owed', host, key, 0
 FROM outbox WHERE job_id = :job_id;
 
 -- name: renew_delivery(job_id, kind, fence, lease_ends_at)^

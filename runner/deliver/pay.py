@@ -9,7 +9,15 @@ import structlog
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
-from jobstore.errors import KeyTaken, LeaseLost, ObjectsRefused, ObjectsUnavailable, OutputLost
+from jobstore.errors import (
+    KeyTaken,
+    LeaseLost,
+    ObjectsRefused,
+    ObjectsUnavailable,
+    OutputLost,
+    StoreUnavailable,
+)
+from jobstore.failpoints import failpoint
 from jobstore.job import Delivery, Video
 from jobstore.objects import Objects
 from runner.stage import Stage
@@ -22,6 +30,8 @@ BACKOFF_LAST_S = 300.0
 
 class Pay:
     """The work of the delivery stage."""
+
+    grace_s = 10.0  # a storage that hangs is not waited for
 
     def __init__(self, stage: Stage, objects: Objects, dice: random.Random) -> None:
         """Pay the outbox of the stage's store into `objects`; `dice` spreads the retries."""
@@ -71,6 +81,11 @@ class Pay:
         except (ObjectsRefused, KeyTaken) as error:
             pause_s = self._postpone(delivery, error)
             log.error("outbox.blocked", error=str(error), again_in_s=pause_s)
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            pause_s = self._postpone(delivery, error)
+            log.exception("outbox.stuck", again_in_s=pause_s)
 
     def _postpone(self, delivery: Delivery, error: Exception) -> float:
         pause_s = backoff_s(delivery.attempt, self.dice)
@@ -83,6 +98,7 @@ class Pay:
         stored = self.objects.put_once(
             delivery.key, file, job_id=delivery.job_id, sha256=video.sha256
         )
+        failpoint("deliver.stored")
         self.stage.store.outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
         log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
 
@@ -92,6 +108,7 @@ class Pay:
         An upload that was under way when its row was given to somebody else may still arrive.
         """
         self.objects.remove(delivery.key)
+        failpoint("removal.done")
         outbox = self.stage.store.outbox
         if delivery.attempt == 1:
             again_at = now_ms() + int(self.stage.settings.lease_s * 1000)

@@ -1,27 +1,29 @@
 """The work of the render stage: claim a job, render it, and record what came of it."""
 
-import hashlib
 import random
+import shutil
 import threading
 import time
-from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import structlog
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
 from jobstore.errors import LeaseLost, StoreUnavailable
-from jobstore.files import publish
+from jobstore.failpoints import failpoint
 from jobstore.job import Job, Phase, Video
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
 from runner.render.model import Model, load
+from runner.render.output import Output, sweep
 from runner.render.picture import PictureLost
 from runner.stage import Stage
 
 log = get_logger()
+Answer = TypeVar("Answer")
 
 # Percent of the whole at which each phase begins; denoising is nearly all of the time.
 BEGINS = {
@@ -29,9 +31,11 @@ BEGINS = {
     Phase.DENOISING: 2,
     Phase.DECODING: 90,
     Phase.ENCODING_VIDEO: 96,
-    Phase.UPLOADING: 98,
 }
 BACKOFF_S = (10.0, 40.0, 160.0)
+INSIST_S = 1.0  # between two tries of a move while the store is away
+REST_S = 60.0  # after a fault of the machine, before the next job is tried
+LOW_WATER_BYTES = 256 << 20  # of free disk: a video of the 5B takes tens of megabytes
 
 
 class Stopped(Exception):
@@ -45,6 +49,8 @@ class Cancelled(Exception):
 class Render:
     """The work of the render stage."""
 
+    grace_s = 120.0  # a step of the 5B takes about 22 s, its decoding up to 90 s
+
     def __init__(self, stage: Stage, settings: ModelSettings, dice: random.Random) -> None:
         """Render the jobs of the stage's store; `dice` spreads the retries."""
         self.stage = stage
@@ -53,14 +59,15 @@ class Render:
         self.facts: Mapping[str, object] = {"model_loaded": False}
         self._model: Model | None = None
         self._cancelled = threading.Event()
+        self._rests_until = 0.0
         self._step_ms: int | None = None
 
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
         abilities = self.settings.abilities()
         self._model = load(self.settings.model, abilities)
-        for folder in (self.settings.outputs, self.settings.images):
-            folder.mkdir(parents=True, exist_ok=True)
+        for file in sweep(self.settings, self.stage.store.views):
+            log.info("work.swept", file=file.name)
         self.facts = {
             "state": "ready",
             "gpu": self._model.gpu,
@@ -69,7 +76,9 @@ class Render:
         }
 
     def run_once(self) -> bool:
-        """Claim the next job, if any, and see it through."""
+        """Claim the next job, if any and if this machine can take one, and see it through."""
+        if time.monotonic() < self._rests_until or not self._has_room():
+            return False
         lease_ms = int(self.settings.lease_s * 1000)
         jobs = self.stage.store.jobs
         job = jobs.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
@@ -86,37 +95,52 @@ class Render:
             self.stage.heartbeat.holding(renew),
         ):
             log.info("job.claimed", fence=job.fence)
-            self._see_through(job)
+            try:
+                self._see_through(job)
+            except LeaseLost:
+                Output(self.settings, job).discard()
+                log.warning("job.dropped", fence=job.fence)
         return True
 
     def _see_through(self, job: Job) -> None:
         jobs = self.stage.store.jobs
         try:
             rendered = self._adopt(job) or self._render(job)
-            jobs.finish(job, self.stage.host, rendered, self._step_ms, now_ms())
-            log.info("job.rendered", size_bytes=rendered.size_bytes)
         except LeaseLost:
-            self._output(job).unlink(missing_ok=True)
-            log.warning("job.dropped", fence=job.fence)
+            raise
         except Cancelled:
-            jobs.stop(job, now_ms())
+            self._insist(lambda: jobs.stop(job, now_ms()))
             log.info("job.cancelled")
         except Stopped:
-            jobs.release(job, now_ms())
+            self._insist(lambda: jobs.release(job, now_ms()))
             log.info("job.released", fence=job.fence)
         except PictureLost as error:
-            jobs.fail(job, "image_lost", str(error), now_ms())
-            log.error("job.failed", error=str(error))
-        except StoreUnavailable:
-            raise  # the file is kept: whoever claims the job next finishes with it
+            reason = str(error)
+            self._insist(lambda: jobs.fail(job, "image_lost", reason, now_ms()))
+            log.error("job.failed", error=reason)
+        except OSError as error:
+            self._insist(lambda: jobs.release(job, now_ms()))
+            self._rest(error)
         except Exception as error:
             self._postpone(job, error)
+        else:
+            self._insist(
+                lambda: jobs.finish(job, self.stage.host, rendered, self._step_ms, now_ms())
+            )
+            log.info("job.rendered", size_bytes=rendered.size_bytes)
+
+    def _adopt(self, job: Job) -> Video | None:
+        self._step_ms = None
+        adopted = Output(self.settings, job).adopt()
+        if adopted:
+            log.info("render.adopted", path=str(adopted.path))
+        return adopted
 
     def _render(self, job: Job) -> Video:
         if self._model is None:
             message = "prepare comes first"
             raise RuntimeError(message)
-        request = job.request
+        request, output = job.request, Output(self.settings, job)
         began = 0.0
 
         def tell(phase: Phase, step: int) -> None:
@@ -129,23 +153,14 @@ class Render:
 
         frames = film.render(self._model, request, self.settings.images, tell)
         tell(Phase.ENCODING_VIDEO, request.steps)
-        work = self.settings.work / f"{job.job_id}.{job.fence}.mp4"
-        video.encode(frames, work, request.fps)
-        video.probe(work, (request.num_frames, request.height, request.width), request.fps)
-        publish(work, self._output(job))
-        return self._measure(self._output(job))
-
-    def _adopt(self, job: Job) -> Video | None:
-        """Take over the whole file of an earlier claim that ended before it could say so.
-
-        Files get their public name only when they are whole. The name carries the fence, so that
-        an older claim, should it wake up, can neither overwrite nor remove this one's.
-        """
-        for earlier in self.settings.outputs.glob(f"{job.job_id}.*.mp4"):
-            earlier.rename(self._output(job))
-            log.info("render.adopted", path=earlier.name)
-            return self._measure(self._output(job))
-        return None
+        try:
+            video.encode(frames, output.work, request.fps)
+            failpoint("render.encoded")
+            shape = (request.num_frames, request.height, request.width)
+            video.probe(output.work, shape, request.fps)
+            return output.publish()
+        finally:
+            output.work.unlink(missing_ok=True)
 
     def _tell(self, job: Job, phase: Phase, step: int) -> None:
         """Record progress; end the render here when it is not wanted any more."""
@@ -165,23 +180,46 @@ class Render:
     def _postpone(self, job: Job, error: Exception) -> None:
         pause_s = BACKOFF_S[min(job.attempt, len(BACKOFF_S)) - 1] * self.dice.uniform(0.8, 1.2)
         now = now_ms()
-        state = self.stage.store.jobs.postpone(
-            job,
-            error_code="render_failed",
-            error=f"The render broke ({type(error).__name__}); the log has the reason.",
-            due_at=now + int(pause_s * 1000),
-            now=now,
+        state = self._insist(
+            lambda: self.stage.store.jobs.postpone(
+                job,
+                error_code="render_failed",
+                error=f"The render broke ({type(error).__name__}); the log has the reason.",
+                due_at=now + int(pause_s * 1000),
+                now=now,
+            )
         )
-        if state is State.FAILED:
-            log.error("job.failed", exc_info=error)
-        else:
+        if state is State.QUEUED:
             log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
+        else:
+            log.error("job.failed", exc_info=error)
 
-    def _output(self, job: Job) -> Path:
-        return self.settings.outputs / f"{job.job_id}.{job.fence}.mp4"
+    def _insist(self, move: Callable[[], Answer]) -> Answer:
+        """Make a move of a job we hold, however long the store is away; the heartbeat goes on.
 
-    def _measure(self, file: Path) -> Video:
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        path = PurePosixPath(file.relative_to(self.settings.data_dir))
-        return Video(path, file.stat().st_size, sha256)
+        Raises:
+            LeaseLost: the claim does not stand any more.
+            StoreUnavailable: the stage stops before the store is back; whoever claims the job next
+                goes on with what lies on the disk.
+        """
+        while True:
+            try:
+                return move()
+            except StoreUnavailable as error:
+                log.warning("store.missed", error=str(error))
+                if self.stage.stopping.wait(INSIST_S):
+                    raise
+
+    def _has_room(self) -> bool:
+        for folder in (self.settings.outputs, self.settings.images):
+            folder.mkdir(parents=True, exist_ok=True)
+        free_bytes = shutil.disk_usage(self.settings.outputs).free
+        if free_bytes < LOW_WATER_BYTES:
+            self._rest(OSError(f"only {free_bytes >> 20} MiB are free in {self.settings.outputs}"))
+            return False
+        return True
+
+    def _rest(self, error: OSError) -> None:
+        """Leave the jobs alone for a while: the fault is the machine's, not theirs."""
+        self._rests_until = time.monotonic() + REST_S
+        log.error("stage.rested", error=str(error), again_in_s=REST_S)

@@ -67,17 +67,17 @@ class Model:
     def advance(self, claim: Claim, step: int, progress: int) -> None:
         job = self._held(claim)
         job.phase, job.step, job.progress = "denoising", step, progress
-        if step:
-            job.stepped = 1
-            if job.lease_host in self.hosts:
-                self.hosts[job.lease_host].streak = 0
+        if step > job.best_step:
+            job.stepped, job.best_step = 1, step
+        if step and job.lease_host in self.hosts:
+            self.hosts[job.lease_host].streak = 0
 
     def finish(self, claim: Claim, host: str, path: str, now: int) -> None:
         job = self._held(claim)
         self._move(job, State.RENDERED, now)
         job.phase, job.step_ms = "uploading", 500
         job.error_code = job.error = None
-        self.debts.append(DebtRow(job.job_id, "video", host, now, path, 1000, SHA))
+        self.debts.append(DebtRow(job.job_id, "video", host, 0, path, 1000, SHA))
 
     def release(self, claim: Claim, now: int) -> None:
         job = self._held(claim)
@@ -149,7 +149,7 @@ class Model:
         job = self.job(job_id)
         if job is None or job.state not in TERMINAL or job.deleted_at is not None:
             return False
-        self.accept(JobRow(again_id, job.priority, now, now, now, retry_of=job_id))
+        self.accept(JobRow(again_id, job.priority, 0, now, now, retry_of=job_id))
         return True
 
     def delete(self, job_id: str, now: int) -> bool:
@@ -158,7 +158,7 @@ class Model:
             return False
         job.deleted_at = now
         owed = [debt for debt in self.debts if debt.job_id == job_id]
-        self.debts += [DebtRow(job_id, "removal", debt.host, now) for debt in owed]
+        self.debts += [DebtRow(job_id, "removal", debt.host, 0) for debt in owed]
         return True
 
     def prune(self, before: int, most: int) -> int:

@@ -99,7 +99,7 @@ class Play:
         self.figures.asked += 1
         job_id = f"J{self.figures.asked}"
         request_hash = digest if key else None
-        row = JobRow(job_id, priority, self.now, self.now, self.now, key, request_hash)
+        row = JobRow(job_id, priority, 0, self.now, self.now, key, request_hash)
         arrival = Arrival(job_id, self.request, "test", "main", key, request_hash, priority)
         self.same(
             lambda: self.model.accept(row),

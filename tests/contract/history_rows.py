@@ -21,6 +21,7 @@ class JobRow:
     crashes: int = 0
     fence: int = 0
     stepped: int = 0
+    best_step: int = 0
     cancel_requested: int = 0
     lease_owner: str | None = None
     lease_host: str | None = None

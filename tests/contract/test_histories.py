@@ -107,9 +107,9 @@ class Histories(RuleBasedStateMachine):
         self.play.finish(self.job(back), host)
 
     @precondition(has_claims)
-    @rule(back=pick)
-    def load(self, back: int) -> None:
-        self.play.advance(self.job(back), step=0)
+    @rule(back=pick, step=st.integers(0, 3))
+    def step(self, back: int, step: int) -> None:
+        self.play.advance(self.job(back), step)
 
     @rule(back=pick)
     def cancel(self, back: int) -> None:

@@ -36,9 +36,9 @@ def test_a_holder_that_moves_in_time_is_not_rescued(
 def test_a_step_that_is_finished_in_time_counts(shop: Shop) -> None:
     """The crash is not the job's fault, also when its last words come late."""
     shop.accept()
-    for _ in range(CRASH_LIMIT):
+    for number in range(1, CRASH_LIMIT + 1):
         job = shop.claim()
-        step = partial(shop.store.jobs.advance, job, Phase.DENOISING, 1, 10)
+        step = partial(shop.store.jobs.advance, job, Phase.DENOISING, number, 10)
         database = Interrupted(shop.store.database, step)
         assert [job.state for job in Jobs(database).rescue(["A"], 3000)] == [State.QUEUED]
     assert not shop.store.jobs.is_resting("H", 3000)

@@ -100,6 +100,16 @@ def test_all_faults_are_told_at_once(stack: Stack) -> None:
     }
 
 
+def test_a_body_of_many_fields_gets_a_short_answer(stack: Stack) -> None:
+    fields = ", ".join(f'"{"x" * 200}{number}": 1' for number in range(10_000))
+    answer = with_key(stack, f'{{"prompt": "a", {fields}}}'.encode())
+    assert (answer.status_code, answer.json()["code"]) == (422, "field_unknown")
+    assert len(answer.content) < 2000
+    few = with_key(stack, b'{"prompt": "a", "%s": 1}' % (b"x" * 10_000))
+    assert few.status_code == 422
+    assert len(few.content) < 2000
+
+
 def test_a_body_that_is_too_large_is_cut_off(stack: Stack) -> None:
     answer = with_key(stack, b'{"prompt": "' + b"a" * (17 << 20))
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")

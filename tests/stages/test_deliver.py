@@ -160,6 +160,33 @@ def test_a_file_that_is_not_the_rendered_one_is_never_published(
     assert listing["KeyCount"] == 0
 
 
+def test_a_row_that_breaks_lets_others_pass(pay: Pay, stage: Stage, owed: Job) -> None:
+    """A folder where the file should be: an error that nobody thought of."""
+    file = stage.settings.outputs / f"{owed.job_id}.1.mp4"
+    file.unlink()
+    file.mkdir()
+    assert pay.run_once()
+    assert found(stage, owed).state is State.RENDERED
+    assert row(stage, "due_at") > now_ms()
+    assert not pay.run_once(), "it is not due yet"
+
+
+def test_a_deleted_jobs_object_is_removed_and_looked_at_once_more(
+    pay: Pay, stage: Stage, owed: Job, bucket: Any
+) -> None:
+    pay.run_once()
+    stage.store.jobs.delete(owed.job_id, now_ms())
+    assert pay.run_once()
+    assert bucket.list_objects_v2(Bucket=BUCKET, Prefix=owed.object_key)["KeyCount"] == 0
+    bucket.put_object(Bucket=BUCKET, Key=owed.object_key, Body=b"a late upload")
+    assert not pay.run_once(), "it is looked at a lease later"
+    with stage.store.database.writing() as connection:
+        connection.execute("UPDATE outbox SET due_at = 0")
+    assert pay.run_once()
+    assert bucket.list_objects_v2(Bucket=BUCKET, Prefix=owed.object_key)["KeyCount"] == 0
+    assert not pay.run_once()
+
+
 def test_a_storage_that_is_away_delays_and_loses_nothing(
     made_stage: Callable[..., Stage], stage: Stage, owed: Job, pay: Pay
 ) -> None:

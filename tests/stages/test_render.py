@@ -13,6 +13,7 @@ from jobstore.job import Arrival, Job, Request
 from jobstore.jobs import FAILURE_LIMIT
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
+from runner.render.output import sweep
 from runner.render.video import probe
 from runner.render.work import Render
 from runner.stage import Stage
@@ -81,6 +82,7 @@ def test_a_video_that_was_whole_is_never_rendered_again(
     """The process died between the rename and the store's transaction."""
     accept(stage, ask())
     assert stage.store.jobs.claim("dead", stage.host, LEASE_MS, now_ms())
+    stage.settings.outputs.mkdir()
     (stage.settings.outputs / "J1.1.mp4").write_bytes(b"whole")
     stage.store.jobs.rescue(["dead"], now_ms())
     assert render.run_once()
@@ -172,3 +174,52 @@ def test_nothing_is_claimed_before_the_model_is_loaded(
     assert found(stage).state is State.QUEUED
     assert tmp_path == stage.settings.data_dir
     assert work.facts["model_loaded"] is True
+
+
+def test_a_fault_of_the_machine_fails_no_job(render: Render, stage: Stage, ask: Ask) -> None:
+    """The folder for videos is no folder: every write meets an error of the disk."""
+    accept(stage, ask())
+    stage.settings.outputs.mkdir()
+    spoiler = in_the_middle(stage, lambda: spoil(stage))
+    assert render.run_once()
+    spoiler.join()
+    job = found(stage)
+    assert (job.state, job.error_code, job.attempt) == (State.QUEUED, None, 1)
+    assert not list(stage.settings.work.glob("*.mp4"))
+    assert not render.run_once(), "it rests"
+
+
+def spoil(stage: Stage) -> None:
+    stage.settings.outputs.rmdir()
+    stage.settings.outputs.write_text("no folder")
+
+
+def test_what_a_dead_process_left_unfinished_is_swept(stage: Stage, ask: Ask) -> None:
+    accept(stage, ask(), "J1")
+    held = stage.store.jobs.claim("another", stage.host, LEASE_MS, now_ms())
+    assert held
+    for name in ("J1.1.mp4", "J1.0.mp4", "J9.1.mp4"):
+        (stage.settings.work / name).write_bytes(b"half")
+    assert {file.name for file in sweep(stage.settings, stage.store.views)} == {
+        "J1.0.mp4",
+        "J9.1.mp4",
+    }
+    assert (stage.settings.work / "J1.1.mp4").exists()
+
+
+def test_a_job_that_is_cancelled_ends_at_its_next_step(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    accept(stage, ask(steps=60))
+
+    def wish() -> None:
+        stage.store.jobs.cancel("J1", now_ms())
+        stage.heartbeat.tick()
+
+    canceller = in_the_middle(stage, wish)
+    assert render.run_once()
+    canceller.join()
+    assert found(stage).state is State.CANCELLED
+    accept(stage, ask(), "J2")
+    assert render.run_once()
+    assert found(stage, "J2").state is State.RENDERED

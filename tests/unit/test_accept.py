@@ -1,6 +1,8 @@
 """A job is accepted after its picture is staged, and a picture stays only with its job."""
 
 import io
+import resource
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 from gateway.generate import Wanted, accept
 from gateway.parts import Parts
 from gateway.pictures import decode
+from gateway.problems import Problem
 from jobstore.errors import StoreUnavailable
 from jobstore.objects import Objects
 from jobstore.settings import GatewaySettings
@@ -61,3 +64,30 @@ def test_a_job_that_could_not_be_taken_in_leaves_no_picture(parts: Parts, tmp_pa
     with pytest.raises(StoreUnavailable):
         accept(parts, Wanted(prompt="a red circle"), decode(png()))
     assert staged(tmp_path) == []
+
+
+def test_a_disk_that_cannot_keep_the_picture_is_said(parts: Parts, tmp_path: Path) -> None:
+    (tmp_path / "inputs").write_text("in the way of the folder")
+    with pytest.raises(Problem) as caught:
+        accept(parts, Wanted(prompt="a red circle"), decode(png()))
+    assert caught.value.code == "store_unavailable"
+    assert parts.store.views.page(1) == []
+
+
+def test_a_full_disk_is_said_and_left_as_it_was(parts: Parts, tmp_path: Path) -> None:
+    """Files may not grow past a kilobyte while the picture is written."""
+    noise = Image.effect_noise((256, 256), 100).convert("RGB")
+    out = io.BytesIO()
+    noise.save(out, "PNG")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    try:
+        with pytest.raises(Problem) as caught:
+            accept(parts, Wanted(prompt="a red circle"), decode(out.getvalue()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert caught.value.code == "disk_full"
+    assert staged(tmp_path) == []
+    assert not list((tmp_path / "inputs" / "images").iterdir())

@@ -16,8 +16,9 @@ with structlog.contextvars.bound_contextvars(job_id="J"):
 logging.getLogger("uvicorn.error").info("not worth a line")
 logging.getLogger("boto3").warning("slow %s", "down")
 warnings.warn("old", stacklevel=1)
+canary = "a secret"
 try:
-    1 / 0
+    1 / len(canary[:0])
 except ZeroDivisionError:
     log.exception("stage.crashed")
 """
@@ -26,6 +27,7 @@ except ZeroDivisionError:
 def said() -> list[dict[str, Any]]:
     run = subprocess.run([sys.executable, "-c", SAY], capture_output=True, text=True, check=True)
     assert not run.stderr
+    assert "a secret" not in run.stdout, "a traceback shows no values"
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 

@@ -59,6 +59,34 @@ def test_a_turned_photo_is_set_upright_and_loses_its_metadata() -> None:
     assert not read(upright.png).getexif()
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow says what it could not read
+def test_damaged_notes_of_the_camera_do_not_matter() -> None:
+    """Every byte of the EXIF block is spoilt in turn: the picture comes in all the same."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "a camera with a name"
+    whole = picture(size=(32, 24), kind="JPEG", exif=exif.tobytes())
+    start = whole.index(b"Exif")
+    for place in range(start, start + len(exif.tobytes())):
+        for value in (0, 255):
+            spoilt = whole[:place] + bytes([value]) + whole[place + 1 :]
+            assert sorted(decode(spoilt).size) == [24, 32]
+
+
+def test_a_phones_photo_with_a_second_picture_in_it_comes_in() -> None:
+    out = io.BytesIO()
+    second = Image.new("RGB", (64, 48), "blue")
+    Image.new("RGB", (64, 48), "red").save(out, "MPO", save_all=True, append_images=[second])
+    red, green, blue = read(decode(out.getvalue()).png).getpixel((0, 0))  # type: ignore[misc]
+    assert red > 200
+    assert max(green, blue) < 50
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_a_large_picture_is_made_smaller(mode: str) -> None:
+    assert decode(picture(mode, (6000, 3000))).size == (2560, 1280)
+
+
 REFUSED: dict[str, bytes] = {
     "nothing": b"",
     "text": b"hello, this is no picture",

@@ -60,6 +60,26 @@ def test_all_faults_are_told_at_once(environment: pytest.MonkeyPatch, tmp_path: 
     assert len(told) == len(names)
 
 
+WRONG = {
+    "S3_ENDPOINT_URL": ["localhost:9000", "ftp://x", "http://", "http://key@host", "http://a b"],
+    "S3_BUCKET": ["ab", "Upper", "with space", "-x-"],
+    "S3_REGION": ["eu west", "EU"],
+    "DATABASE_URL": ["jobs.db", "sqlite:///", "sqlite:///jobs.db", "mysql://x"],
+    "LEASE_S": ["1", "x", "-5", "nan"],
+    "POLL_S": ["0"],
+    "PORT": ["0", "x", "80.5", "65536"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in WRONG.items() for v in values])
+def test_a_wrong_value_is_told_by_its_name(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(name, value)
+    told = faults()
+    assert [fault.split()[0] for fault in told if fault.startswith(name)] == [name]
+
+
 def test_a_fault_never_shows_the_value(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("API_SECRET_KEY", "sécret")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "canary")
@@ -79,6 +99,7 @@ def test_a_lease_outlives_missed_heartbeats(environment: pytest.MonkeyPatch) -> 
 def test_a_missing_model_says_how_to_mend_it(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("MODEL_DIR")
     (fault,) = faults()
+    assert fault.startswith("MODEL_DIR")
     assert "python -m runner.render describe" in fault
 
 

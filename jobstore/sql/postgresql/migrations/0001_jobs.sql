@@ -17,12 +17,15 @@ CREATE TABLE jobs (
     request_hash     TEXT,
     retry_of         TEXT,
     priority         BIGINT  NOT NULL CHECK (priority BETWEEN -100 AND 100),
+    -- 0: at once, whatever the clock says; set only where a failure has to wait.
     due_at           BIGINT  NOT NULL,
     attempt          BIGINT  NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     failures         BIGINT  NOT NULL DEFAULT 0 CHECK (failures >= 0),
     crashes          BIGINT  NOT NULL DEFAULT 0 CHECK (crashes >= 0),
     fence            BIGINT  NOT NULL DEFAULT 0 CHECK (fence >= 0),
-    -- 1 once a denoising step was finished since the claim: then a crash is not the job's fault.
+    -- The most steps that any attempt has finished, and 1 once this claim has finished more than all
+    -- before it: then a crash is not the job's fault.
+    best_step        BIGINT  NOT NULL DEFAULT 0 CHECK (best_step >= 0),
     stepped          BIGINT  NOT NULL DEFAULT 0 CHECK (stepped IN (0, 1)),
     cancel_requested BIGINT  NOT NULL DEFAULT 0 CHECK (cancel_requested IN (0, 1)),
     lease_owner      TEXT,

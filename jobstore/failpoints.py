@@ -1,0 +1,19 @@
+"""Places where a test can end this process, or put it to sleep: between two persistent steps.
+
+Off unless the environment asks: `FAILPOINT=kill:NAME` or `FAILPOINT=stop:NAME`. A test collects the
+names from the code, so a new one that no drill knows fails it.
+"""
+
+import os
+import signal
+
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+
+
+def failpoint(name: str) -> None:
+    """End or stop this process here, if that was asked for."""
+    asked = os.environ.get("FAILPOINT")
+    if asked:
+        how, _, place = asked.partition(":")
+        if place == name:
+            os.kill(os.getpid(), SIGNALS[how])

@@ -1,0 +1,72 @@
+"""The videos on this machine's disk: unfinished in `work/`, whole in `outputs/`.
+
+Every name carries the job and the fence of the claim that made it. An older claim, should it wake
+up again, can therefore neither overwrite nor remove what a newer one has made.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from jobstore.failpoints import failpoint
+from jobstore.files import publish, sync_folder
+from jobstore.job import Job, Video
+from jobstore.moves import State
+from jobstore.settings import Settings
+from jobstore.views import Views
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the video of one claim lies."""
+
+    settings: Settings
+    job: Job
+
+    @property
+    def work(self) -> Path:
+        """Its file while it is being made."""
+        return self.settings.work / f"{self.job.job_id}.{self.job.fence}.mp4"
+
+    @property
+    def whole(self) -> Path:
+        """Its file once it is whole."""
+        return self.settings.outputs / f"{self.job.job_id}.{self.job.fence}.mp4"
+
+    def publish(self) -> Video:
+        """Give the finished work file its public name, durably."""
+        publish(self.work, self.whole)
+        failpoint("render.published")
+        return self._measure()
+
+    def adopt(self) -> Video | None:
+        """Take over the whole file of an earlier claim that ended before it could say so."""
+        for earlier in self.settings.outputs.glob(f"{self.job.job_id}.*.mp4"):
+            earlier.rename(self.whole)
+            failpoint("render.adopted")
+            sync_folder(self.settings.outputs)
+            return self._measure()
+        return None
+
+    def discard(self) -> None:
+        """Remove what this claim has made; nobody else's."""
+        self.work.unlink(missing_ok=True)
+        self.whole.unlink(missing_ok=True)
+
+    def _measure(self) -> Video:
+        with self.whole.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+        path = PurePosixPath(self.whole.relative_to(self.settings.data_dir))
+        return Video(path, self.whole.stat().st_size, sha256)
+
+
+def sweep(settings: Settings, views: Views) -> list[Path]:
+    """Remove the work files of claims that are over; answers which."""
+    swept = []
+    for file in settings.work.glob("*.*.mp4"):
+        job_id, fence, _suffix = file.name.split(".")
+        job = views.find(job_id)
+        if job is None or job.state is not State.PROCESSING or str(job.fence) != fence:
+            file.unlink(missing_ok=True)
+            swept.append(file)
+    return swept

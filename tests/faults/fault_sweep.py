@@ -1,0 +1,46 @@
+"""What the fault drills share: the steps that are swept, and what must hold afterwards."""
+
+from pathlib import Path
+
+from jobstore.moves import State
+from jobstore.store import Store
+
+ROOT = Path(__file__).parent.parent.parent
+LIFE = Path(__file__).with_name("life.py")
+
+# Steps of the store alone, swept here; and steps around it, swept with whole processes.
+STORE = (
+    *("migrate.applied", "migrate.recorded", "migrate.committed"),
+    *("accept.inserted", "claim.taken", "claim.committed"),
+    *("finish.rendered", "finish.owed", "finish.committed"),
+    *("deliver.taken", "deliver.claimed"),
+    *("settle.delivered", "settle.completed", "settle.committed"),
+    *("delete.buried", "prune.events", "prune.outbox", "prune.job", "prune.committed"),
+)
+RECOVERY = ("rescue.taken",)
+AROUND = (
+    *("accept.staged", "accept.committed"),
+    *("render.encoded", "render.published", "render.adopted"),
+    *("deliver.stored", "removal.done"),
+)
+
+
+def check(url: str, folder: Path) -> None:
+    """Look at what is left once both lives are over."""
+    assert (folder / "acknowledged").read_text().split() == ["old", "new"]
+    store = Store.open(url, folder / "wake")
+    new = store.views.find("new")
+    assert new
+    assert new.state is State.COMPLETED
+    assert store.views.find("old") is None
+    states = [event.state for event in store.views.history("new")]
+    assert states.count(State.RENDERED) == states.count(State.COMPLETED) == 1
+    assert states[-1] is State.COMPLETED
+    fences = [event.fence for event in store.views.history("new")]
+    assert fences == sorted(fences)
+    with store.database.reading() as connection:
+        left = connection.execute("SELECT job_id, state FROM outbox").fetchall()
+        assert [(row["job_id"], row["state"]) for row in left] == [("new", "delivered")]
+        if url.startswith("sqlite"):
+            assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    store.close()

@@ -1,0 +1,149 @@
+"""Whole processes killed between a file, the store and the storage: the steps around the store."""
+
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import httpx2
+import pytest
+from local.s3 import BUCKET
+from local.stack import Stack
+
+from jobstore.clock import now_ms
+from jobstore.store import Store
+
+PROMPT = "a red circle moves right"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("around")) as stack:
+        stack.start()
+        yield stack
+
+
+@pytest.fixture
+def killed_at(stack: Stack) -> Iterator[Callable[[str, str], None]]:
+    """Start a process anew, to be killed at a step; afterwards it is started as usual."""
+    touched = []
+
+    def arm(name: str, place: str) -> None:
+        touched.append(name)
+        stack.processes[name].end()
+        stack.launch(name, FAILPOINT=f"kill:{place}")
+        stack.wait(name)
+
+    yield arm
+    for name in touched:
+        if not stack.processes[name].alive:
+            stack.up(name)
+
+
+def objects(stack: Stack, job_id: str) -> list[dict[str, Any]]:
+    bucket = boto3.client(
+        "s3",
+        endpoint_url=stack.env["S3_ENDPOINT_URL"],
+        region_name=stack.env["S3_REGION"],
+        aws_access_key_id=stack.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stack.env["AWS_SECRET_ACCESS_KEY"],
+    )
+    listing = bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    return [entry for entry in listing if job_id in entry["Key"]]
+
+
+def events(stack: Stack, name: str, job_id: str) -> list[str]:
+    lines = (stack.folder / "logs" / f"{name}.log").read_text().splitlines()
+    return [line.partition('"event": "')[2].partition('"')[0] for line in lines if job_id in line]
+
+
+def completed(stack: Stack, job_id: str) -> None:
+    """See the job to its end, and that it left one whole object and no scrap."""
+    last = list(stack.client.follow(job_id))[-1]
+    assert last["status"] == "completed"
+    assert len(objects(stack, job_id)) == 1
+    assert httpx2.get(last["video_url"]).content[4:8] == b"ftyp"
+    assert not list((stack.folder / "work").glob(f"{job_id}*"))
+
+
+def test_a_whole_video_is_not_rendered_again(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    killed_at("render", "render.published")
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.processes["render"].wait_for_end() == -signal.SIGKILL
+    stack.up("render")
+    completed(stack, job_id)
+    assert "render.adopted" in events(stack, "render", job_id)
+    assert len(list((stack.folder / "outputs").glob(f"{job_id}*"))) == 1
+
+
+def test_a_stored_object_is_not_stored_again(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    killed_at("deliver", "deliver.stored")
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
+    (before,) = objects(stack, job_id)
+    stack.up("deliver")
+    completed(stack, job_id)
+    assert objects(stack, job_id)[0]["LastModified"] == before["LastModified"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", ["render.encoded", "finish.owed", "claim.committed"])
+def test_a_renderer_killed_anywhere_is_taken_over_from(
+    stack: Stack, killed_at: Callable[[str, str], None], place: str
+) -> None:
+    killed_at("render", place)
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.processes["render"].wait_for_end() == -signal.SIGKILL
+    stack.up("render")
+    completed(stack, job_id)
+
+
+@pytest.mark.long
+def test_a_renderer_killed_while_it_adopts_leaves_the_video_whole(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    killed_at("render", "render.published")
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    stack.processes["render"].wait_for_end()
+    stack.launch("render", FAILPOINT="kill:render.adopted")
+    assert stack.processes["render"].wait_for_end() == -signal.SIGKILL
+    stack.up("render")
+    completed(stack, job_id)
+
+
+@pytest.mark.long
+def test_a_removal_cut_short_is_done_again(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    completed(stack, job_id)
+    killed_at("deliver", "removal.done")
+    store = Store.open(f"sqlite:///{stack.folder / 'jobs.db'}", stack.folder / "work" / "wake")
+    assert store.jobs.delete(job_id, now_ms())
+    assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
+    stack.up("deliver")
+    assert objects(stack, job_id) == []
+    store.close()
+
+
+@pytest.mark.parametrize("place", ["accept.staged", "accept.committed"])
+def test_a_gateway_killed_while_it_accepts_loses_nothing_it_promised(
+    stack: Stack, killed_at: Callable[[str, str], None], place: str
+) -> None:
+    """Nobody got an answer: before the commit there is no job, after it there is a whole one."""
+    store = Store.open(f"sqlite:///{stack.folder / 'jobs.db'}", stack.folder / "work" / "wake")
+    before = {job.job_id for job in store.views.page(100)}
+    killed_at("gateway", place)
+    with pytest.raises(httpx2.TransportError):
+        stack.client.submit(PROMPT)
+    assert stack.processes["gateway"].wait_for_end() == -signal.SIGKILL
+    stack.up("gateway")
+    made = {job.job_id for job in store.views.page(100)} - before
+    assert len(made) == (1 if place == "accept.committed" else 0)
+    for job_id in made:
+        completed(stack, job_id)
+    store.close()
