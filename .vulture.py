@@ -5,3 +5,4 @@ pix_fmt, options, colorspace, color_primaries, color_trc, color_range  # read by
 image_base64, image_url, revision  # fields of a request and of a model's description
 LOADING_MODEL  # a word of the API
 before, after  # what a move is
+delivered_at, teardown  # a column that a model of the tables has; called by hypothesis

@@ -194,13 +194,13 @@ class Jobs:
         """Take back the jobs of dead owners and those whose lease has run out."""
         with self.database.reading() as connection:
             orphans = {
-                row["job_id"]: row
+                row["job_id"]: (row, owner)
                 for owner in ("", *dead_owners)
                 for row in self.database.queries.orphaned_jobs(
                     connection, dead_owner=owner, now=now
                 )
             }
-        return [job for row in orphans.values() if (job := self._rescue(row, now))]
+        return [job for orphan in orphans.values() if (job := self._rescue(*orphan, now))]
 
     def repeat(self, job_id: str, again_id: str, now: int) -> Job | None:
         """Retry by hand: a new job that asks for the same; None unless the old one has ended."""
@@ -242,20 +242,19 @@ class Jobs:
             row and row["streak"] >= STREAK_LIMIT and row["crashed_at"] > now - STREAK_REST_MS
         )
 
-    def _rescue(self, orphan: Mapping[str, Any], now: int) -> Job | None:
+    def _rescue(self, orphan: Mapping[str, Any], dead_owner: str, now: int) -> Job | None:
         queries = self.database.queries
-        crashed = 1 - orphan["stepped"]
         with self.database.writing(wakes="jobs") as connection:
             row = queries.rescue_job(
                 connection,
                 job_id=orphan["job_id"],
                 fence=orphan["fence"],
-                crashed=crashed,
+                dead_owner=dead_owner,
                 crash_limit=CRASH_LIMIT,
                 now=now,
             )
             failpoint("rescue.taken")
-            if row and crashed:
+            if row and not row["stepped"]:
                 queries.crash_host(
                     connection, host=orphan["lease_host"], crashed_id=orphan["job_id"], now=now
                 )

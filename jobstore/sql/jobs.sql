@@ -103,28 +103,32 @@ SELECT * FROM jobs
 WHERE state = 'processing' AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
 ORDER BY seq;
 
--- name: rescue_job(job_id, fence, crashed, crash_limit, now)^
+-- name: rescue_job(job_id, fence, dead_owner, crash_limit, now)^
 -- processing -> queued
 -- processing -> failed
 -- processing -> cancelled
--- A crash counts (`crashed` is 1) only when the claim came no further than those before; due_at
--- stays, so that nobody waits for it. Who was to be cancelled is cancelled. The fence shuts out the holder.
+-- A crash counts only when the claim came no further than those before; due_at stays, so that
+-- nobody waits for it. Who was to be cancelled is cancelled. The fence shuts out the holder. Whether
+-- the holder is gone is asked once more: since the orphans were looked for, it may have renewed its lease.
+-- (What has a lease is being processed: the schema sees to it.)
 UPDATE jobs
 SET state = CASE
         WHEN cancel_requested = 1 THEN 'cancelled'
-        WHEN crashes + :crashed >= :crash_limit THEN 'failed'
+        WHEN crashes + 1 - stepped >= :crash_limit THEN 'failed'
         ELSE 'queued' END,
-    crashes = crashes + :crashed, fence = fence + 1,
+    crashes = crashes + 1 - stepped, fence = fence + 1,
     lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
     phase = NULL, step = 0, progress = 0,
-    error_code = CASE WHEN cancel_requested = 0 AND crashes + :crashed >= :crash_limit
+    error_code = CASE WHEN cancel_requested = 0 AND crashes + 1 - stepped >= :crash_limit
         THEN 'renderer_crashed' ELSE error_code END,
-    error = CASE WHEN cancel_requested = 0 AND crashes + :crashed >= :crash_limit
+    error = CASE WHEN cancel_requested = 0 AND crashes + 1 - stepped >= :crash_limit
         THEN 'The renderer crashed each time it started this job, so it was given up.'
         ELSE error END,
-    ended_at = CASE WHEN cancel_requested = 1 OR crashes + :crashed >= :crash_limit THEN :now END,
+    ended_at = CASE WHEN cancel_requested = 1 OR crashes + 1 - stepped >= :crash_limit
+        THEN :now END,
     changed_at = :now
-WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
+WHERE job_id = :job_id AND fence = :fence
+    AND (lease_ends_at <= :now OR lease_owner = :dead_owner)
 RETURNING *;
 
 -- name: complete_job(job_id, now)^
@@ -168,7 +172,7 @@ SELECT streak, crashed_at FROM hosts WHERE host = :host;
 -- name: prunable_jobs(ended_before, most)
 -- Jobs that ended long ago and owe nothing any more, the oldest first.
 SELECT job_id FROM jobs
-WHERE ended_at IS NOT NULL AND ended_at < :ended_before AND NOT EXISTS (
+WHERE ended_at < :ended_before AND NOT EXISTS (
     SELECT 1 FROM outbox WHERE outbox.job_id = jobs.job_id AND outbox.state IN ('owed', 'delivering')
 )
 ORDER BY ended_at, seq

@@ -6,11 +6,11 @@ INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, du
 VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, 0);
 
 -- name: owe_removal(job_id)!
--- Written in the transaction that buries the job; there is only something to remove if a video was
--- owed once, and the machine that owed it removes it.
+-- Written in the transaction that buries the job, whose only row here is that of its video, if one
+-- was ever owed; the machine that owed it removes it.
 INSERT INTO outbox (job_id, kind, state, host, key, due_at)
 SELECT job_id, 'removal', 'owed', host, key, 0
-FROM outbox WHERE job_id = :job_id AND kind = 'video';
+FROM outbox WHERE job_id = :job_id;
 
 -- name: renew_delivery(job_id, kind, fence, lease_ends_at)^
 UPDATE outbox SET lease_ends_at = :lease_ends_at

@@ -1,0 +1,266 @@
+"""Short histories, each about one condition: without it, one of them goes wrong."""
+
+from collections.abc import Callable
+from functools import partial
+
+from contract_shop import LEASE_MS
+from history_debts import FullPlay
+
+from jobstore.job import Delivery, Job
+from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT
+
+Scenario = Callable[[FullPlay], object]
+MOVES = ("renew", "advance", "finish", "release", "postpone", "fail", "stop")
+DEBT_MOVES = ("renew_debt", "settle", "postpone_debt", "lose")
+
+
+def claimed(play: FullPlay, owner: str = "A", host: str = "H") -> Job:
+    play.accept()
+    job = play.claim(owner, host)
+    assert job
+    return job
+
+
+def rendered(play: FullPlay, host: str = "H") -> Job:
+    job = claimed(play)
+    play.finish(job, host)
+    return job
+
+
+def taken(play: FullPlay, owner: str = "D") -> Delivery:
+    rendered(play)
+    delivery = play.take(owner)
+    assert delivery
+    return delivery
+
+
+def completed(play: FullPlay) -> str:
+    delivery = taken(play)
+    play.settle(delivery)
+    return delivery.job_id
+
+
+def one_of_two(play: FullPlay, move: str) -> None:
+    """The other job of the same fence stays as it is."""
+    one, other = claimed(play), claimed(play, "B")
+    if move == "stop":
+        play.cancel(one.job_id)
+        play.cancel(other.job_id)
+    play.pass_time(1)
+    getattr(play, move)(one)
+    play.pass_time(1)
+    getattr(play, move)(other)
+
+
+def stale(play: FullPlay, move: str) -> None:
+    """Somebody else has the job, and is asked to stop."""
+    job = claimed(play)
+    play.rescue("A")
+    play.claim("B")
+    getattr(play, move)(job)
+    play.cancel(job.job_id)
+    getattr(play, move)(job)
+
+
+def given_back(play: FullPlay, move: str) -> None:
+    job = claimed(play)
+    play.release(job)
+    getattr(play, move)(job)
+
+
+def already_rendered(play: FullPlay, move: str) -> None:
+    job = claimed(play)
+    if move == "stop":
+        play.cancel(job.job_id)
+    play.finish(job)
+    getattr(play, move)(job)
+
+
+def failing(play: FullPlay) -> None:
+    job = claimed(play)
+    for _ in range(FAILURE_LIMIT):
+        play.postpone(job)
+        assert play.claim() is None
+        play.pass_time(5000)
+        job = play.claim() or job
+
+
+def unwanted(play: FullPlay) -> None:
+    play.stop(claimed(play))
+    job = claimed(play)
+    play.cancel(job.job_id)
+    play.postpone(job)
+
+
+def repeated(play: FullPlay) -> None:
+    one, other = claimed(play), claimed(play)
+    play.fail(one)
+    play.repeat(other.job_id)
+    play.fail(other)
+    play.repeat(one.job_id)
+    play.delete(one.job_id)
+    play.repeat(one.job_id)
+
+
+def cancelled(play: FullPlay) -> None:
+    one, other = play.accept(), play.accept()
+    play.cancel(one)
+    play.cancel(one)
+    play.claim()
+    play.cancel(other)
+    play.cancel(rendered(play).job_id)
+
+
+def rescued(play: FullPlay) -> None:
+    claimed(play)
+    claimed(play, "B", "I")
+    play.rescue("A")
+    play.rescue("B")
+    play.claim("A")
+    play.claim("A", "I")
+    play.pass_time(LEASE_MS - 1)
+    play.rescue()
+    play.pass_time(1)
+    play.rescue("C")
+
+
+def rescued_too_late(play: FullPlay) -> None:
+    job = claimed(play)
+    play.pass_time(LEASE_MS)
+    play.rescue(meanwhile=lambda: play.renew(job))
+    play.rescue("A", meanwhile=lambda: play.finish(job))
+
+
+def rescued_from_somebody_else(play: FullPlay) -> None:
+    job = claimed(play)
+
+    def move() -> None:
+        play.release(job)
+        play.claim("A")
+
+    play.rescue("A", meanwhile=move)
+
+
+def deleted(play: FullPlay) -> None:
+    one, other = completed(play), completed(play)
+    play.delete(claimed(play).job_id)
+    play.delete(one)
+    play.delete(one)
+    play.delete(other)
+
+
+def calmed(play: FullPlay) -> None:
+    claimed(play, "A", "H")
+    claimed(play, "B", "I")
+    play.rescue("A", "B")
+    job = play.claim("A", "H")
+    assert job
+    play.advance(job)
+
+
+def resting(play: FullPlay) -> None:
+    """One machine rests, the other one works."""
+    for _ in range(CRASH_LIMIT + 1):
+        claimed(play)
+        play.rescue("A")
+    play.claim("A", "H")
+    play.claim("A", "I")
+
+
+def pruned(play: FullPlay) -> None:
+    completed(play)
+    owing = completed(play)
+    play.pass_time(1000)
+    completed(play)
+    play.delete(owing)
+    play.accept()
+    play.prune(play.now - 1000)
+    play.prune(play.now)
+    delivery = play.take()
+    assert delivery
+    play.settle(delivery)
+    play.prune(play.now)
+
+
+def claimed_in_order(play: FullPlay) -> None:
+    for priority in (0, 1, 1):
+        play.accept(priority)
+    for _ in range(4):
+        play.claim()
+
+
+def one_debt_of_two(play: FullPlay, move: str) -> None:
+    one, other = taken(play), taken(play)
+    play.pass_time(1)
+    getattr(play, move)(one)
+    play.pass_time(1)
+    getattr(play, move)(other)
+
+
+def stale_debt(play: FullPlay, move: str) -> None:
+    delivery = taken(play)
+    play.rescue_debts("D")
+    play.take("E")
+    getattr(play, move)(delivery)
+
+
+def closed_debt(play: FullPlay, move: str) -> None:
+    delivery = taken(play)
+    play.settle(delivery)
+    play.pass_time(1)
+    getattr(play, move)(delivery)
+
+
+def other_kind_of_debt(play: FullPlay, move: str) -> None:
+    """The holder of a video comes late, to the removal of the same job with the same fence."""
+    delivery = taken(play)
+    play.rescue_debts("D")
+    again = play.take("E")
+    assert again
+    play.settle(again)
+    play.delete(again.job_id)
+    play.take("E")
+    getattr(play, move)(delivery)
+
+
+def removal_given_up(play: FullPlay) -> None:
+    play.delete(completed(play))
+    removal = play.take()
+    assert removal
+    play.lose(removal)
+
+
+def debts_in_order(play: FullPlay) -> None:
+    rendered(play, "H")
+    rendered(play, "H")
+    play.take(host="I")
+    delivery = play.take()
+    assert delivery
+    play.postpone_debt(delivery)
+    play.take()
+    play.take()
+    play.pass_time(5000)
+    play.take()
+
+
+def rescued_debts(play: FullPlay) -> None:
+    taken(play)
+    taken(play, "E")
+    play.rescue_debts("D")
+    play.pass_time(LEASE_MS)
+    play.rescue_debts()
+
+
+BATTERY: list[Scenario] = [
+    *(claimed_in_order, failing, unwanted, repeated, cancelled, rescued, rescued_too_late),
+    *(rescued_from_somebody_else, deleted, calmed, resting, pruned, removal_given_up),
+    *(debts_in_order, rescued_debts),
+    *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
+    *(partial(already_rendered, move=move) for move in MOVES),
+    *(partial(play, move=move) for move in DEBT_MOVES for play in (one_debt_of_two, stale_debt)),
+    *(
+        partial(play, move=move)
+        for move in DEBT_MOVES
+        for play in (closed_debt, other_kind_of_debt)
+    ),
+]

@@ -1,0 +1,87 @@
+"""Plays the outbox's part of a history, and the end: everything comes to its end."""
+
+from contract_shop import LEASE_MS, SHA
+from history_play import Play
+from history_rows import Claim
+
+from jobstore.job import Delivery
+from jobstore.jobs import STREAK_REST_MS
+from jobstore.moves import TERMINAL
+
+HOSTS = ("H", "I")
+
+
+def owed(delivery: Delivery) -> Claim:
+    return Claim(delivery.job_id, delivery.fence, delivery.kind)
+
+
+class FullPlay(Play):
+    """A history of jobs and of what is owed for them."""
+
+    def take(self, owner: str = "D", host: str = "H", lease_ms: int = LEASE_MS) -> Delivery | None:
+        def real() -> Claim | None:
+            delivery = self.store.outbox.claim(owner, host, lease_ms, self.now)
+            self.deliveries += [delivery] if delivery else []
+            return owed(delivery) if delivery else None
+
+        ends_at = self.now + lease_ms
+        claim = self.same(lambda: self.model.take(owner, host, ends_at, self.now), real)
+        return self.deliveries[-1] if claim else None
+
+    def renew_debt(self, delivery: Delivery) -> None:
+        self.same(
+            lambda: self.model.renew_debt(owed(delivery), self.now + LEASE_MS),
+            lambda: self.store.outbox.renew(delivery, LEASE_MS, self.now),
+        )
+
+    def settle(self, delivery: Delivery) -> None:
+        """Pay: a video is there, or an object is not any more."""
+        size, sha = (1000 + self.now % 9, SHA[::-1]) if delivery.video else (None, None)
+
+        def real() -> None:
+            if size and sha:
+                self.store.outbox.settle(delivery, size, sha, self.now)
+            else:
+                self.store.outbox.remove(delivery, self.now)
+
+        self.same(lambda: self.model.settle(owed(delivery), size, sha, self.now), real)
+
+    def postpone_debt(self, delivery: Delivery, pause_ms: int = 5000) -> None:
+        due_at = self.now + pause_ms
+        self.same(
+            lambda: self.model.postpone_debt(owed(delivery), due_at),
+            lambda: self.store.outbox.postpone(delivery, due_at, "S3 is away"),
+        )
+
+    def lose(self, delivery: Delivery) -> None:
+        self.same(
+            lambda: self.model.lose(owed(delivery), self.now),
+            lambda: self.store.outbox.lose(delivery, "lost", self.now),
+        )
+
+    def rescue_debts(self, *dead: str) -> None:
+        self.same(
+            lambda: self.model.rescue_debts(dead, self.now),
+            lambda: sorted(row.job_id for row in self.store.outbox.rescue(dead, self.now)),
+        )
+
+    def drain(self) -> None:
+        """Let time pass and machines work until nothing is left to do; every job has its end."""
+        accepted = set(self.watch.last.jobs)
+        self.now = self.latest + STREAK_REST_MS
+        self.rescue("A", "B", "C")
+        self.rescue_debts("D", "E")
+        self.pass_time(STREAK_REST_MS)
+        for host in HOSTS:
+            while job := self.claim(host=host):
+                self.finish(job, host)
+        for host in HOSTS:
+            while delivery := self.take(host=host):
+                self.settle(delivery)
+        for job_id in accepted:
+            row = self.watch.last.jobs[job_id]
+            assert row["state"] in TERMINAL, "every job comes to its end"
+            self.figures.ends[row["error_code"] or row["state"]] += 1
+            told = [state for state, _, _ in self.watch.last.events[job_id]]
+            assert len(TERMINAL.intersection(told)) == 1
+        assert all(debt["state"] in {"delivered", "dead"} for debt in self.watch.last.debts)

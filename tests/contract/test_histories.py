@@ -1,0 +1,201 @@
+"""Thousands of made-up histories: the store does what a few lists in memory say, on both databases.
+
+What a refused move must not do, what ends must stay ended, and who may hold what, is held to the
+rows themselves after every step (`history_watch.py`); in the end everything comes to its end.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import pytest
+from contract_shop import LEASE_MS, Ask
+from history_debts import HOSTS, FullPlay, owed
+from history_play import Figures, held, hurry
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from jobstore.job import Delivery, Job
+from jobstore.jobs import STREAK_REST_MS
+from jobstore.store import Store
+
+SHORT, LONG = 100, 1000  # histories on each database
+STEPS = 80
+
+T = TypeVar("T")
+
+owners = st.sampled_from("ABC")
+payers = st.sampled_from("DE")
+hosts = st.sampled_from(HOSTS)
+leases = st.sampled_from([LEASE_MS, 1000])
+pick = st.integers(0, 5)  # counted from the newest
+spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, -3000, -LEASE_MS])
+claim_moves = st.sampled_from(["renew", "advance", "release", "fail", "postpone", "stop"])
+endings = st.sampled_from(["fail", "postpone", "stop", "release"])
+debt_moves = st.sampled_from(["renew_debt", "settle", "postpone_debt", "lose"])
+
+
+def newest(known: Sequence[T], back: int) -> T:
+    return known[-1 - back % len(known)]
+
+
+class Histories(RuleBasedStateMachine):
+    """What callers, renderers and deliverers of two machines may do, in any order."""
+
+    play: FullPlay
+
+    def job(self, back: int, *, stands: bool = True) -> Job:
+        """Choose a claim that stands or a stale one; any, if there is none of that kind."""
+        claims = self.play.claims
+        fitting = [job for job in claims if self.play.model.stands(held(job)) is stands]
+        return newest(fitting or claims, back)
+
+    def delivery(self, back: int, *, stands: bool = True) -> Delivery:
+        deliveries = self.play.deliveries
+        fitting = [row for row in deliveries if self.play.model.stands(owed(row)) is stands]
+        return newest(fitting or deliveries, back)
+
+    def job_id(self, back: int) -> str:
+        return newest([*self.play.model.events] or ["J0"], back)
+
+    def has_claims(self) -> bool:
+        return bool(self.play.claims)
+
+    def has_deliveries(self) -> bool:
+        return bool(self.play.deliveries)
+
+    @rule(priority=st.integers(-1, 2))
+    def accept(self, priority: int) -> None:
+        self.play.accept(priority)
+
+    @rule(key=st.sampled_from("KL"), digest=st.sampled_from("12"))
+    def accept_with_key(self, key: str, digest: str) -> None:
+        self.play.accept(0, key, digest)
+
+    @rule(owner=owners, host=hosts, lease_ms=leases)
+    def claim(self, owner: str, host: str, lease_ms: int) -> None:
+        self.play.claim(owner, host, lease_ms)
+
+    @rule(owner=owners, host=hosts)
+    def claim_and_die(self, owner: str, host: str) -> None:
+        self.play.claim(owner, host)
+        self.play.rescue(owner)
+
+    @precondition(has_claims)
+    @rule(move=endings, back=pick)
+    def give_up(self, move: str, back: int) -> None:
+        getattr(self.play, move)(self.job(back))
+
+    @precondition(has_claims)
+    @rule(move=claim_moves, back=pick)
+    def move(self, move: str, back: int) -> None:
+        getattr(self.play, move)(self.job(back))
+
+    @precondition(has_claims)
+    @rule(move=st.one_of(claim_moves, st.just("finish")), back=pick)
+    def move_stale(self, move: str, back: int) -> None:
+        getattr(self.play, move)(self.job(back, stands=False))
+
+    @precondition(has_claims)
+    @rule(back=pick, host=hosts)
+    def finish(self, back: int, host: str) -> None:
+        self.play.finish(self.job(back), host)
+
+    @precondition(has_claims)
+    @rule(back=pick, step=st.integers(0, 3))
+    def step(self, back: int, step: int) -> None:
+        self.play.advance(self.job(back), step)
+
+    @rule(back=pick)
+    def cancel(self, back: int) -> None:
+        self.play.cancel(self.job_id(back))
+
+    @rule(dead=st.sets(owners, max_size=2))
+    def rescue(self, dead: set[str]) -> None:
+        self.play.rescue(*sorted(dead))
+
+    @precondition(has_claims)
+    @rule(dead=st.sets(owners, min_size=1), move=claim_moves, back=pick)
+    def rescue_meanwhile(self, dead: set[str], move: str, back: int) -> None:
+        job = self.job(back)
+        self.play.rescue(*sorted(dead), meanwhile=lambda: getattr(self.play, move)(job))
+
+    @rule(span=spans)
+    def pass_time(self, span: int) -> None:
+        self.play.pass_time(span)
+
+    @rule(back=pick)
+    def repeat(self, back: int) -> None:
+        self.play.repeat(self.job_id(back))
+
+    @rule(back=pick)
+    def delete(self, back: int) -> None:
+        self.play.delete(self.job_id(back))
+
+    @rule(owner=payers, host=hosts, lease_ms=leases)
+    def take(self, owner: str, host: str, lease_ms: int) -> None:
+        self.play.take(owner, host, lease_ms)
+
+    @precondition(has_deliveries)
+    @rule(move=debt_moves, back=pick)
+    def move_debt(self, move: str, back: int) -> None:
+        getattr(self.play, move)(self.delivery(back))
+
+    @precondition(has_deliveries)
+    @rule(move=debt_moves, back=pick)
+    def move_stale_debt(self, move: str, back: int) -> None:
+        getattr(self.play, move)(self.delivery(back, stands=False))
+
+    @rule(dead=st.sets(payers))
+    def rescue_debts(self, dead: set[str]) -> None:
+        self.play.rescue_debts(*sorted(dead))
+
+    @rule(ago_ms=st.sampled_from([0, 5000]), most=st.sampled_from([1, 100]))
+    def prune(self, ago_ms: int, most: int) -> None:
+        self.play.prune(self.play.now - ago_ms, most)
+
+    def teardown(self) -> None:
+        if self.play.sound:
+            self.play.drain()
+
+
+def run(store: Store, ask: Ask, histories: int, **more: Any) -> Figures:
+    figures = Figures()
+    kind = hurry(store)
+
+    class Here(Histories):
+        def __init__(self) -> None:
+            super().__init__()
+            self.play = FullPlay(store, ask, figures)
+
+    limits = settings(
+        max_examples=histories,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+        **more,
+    )
+    run_state_machine_as_test(Here, settings=limits)
+    print(f"{kind}: {figures}")
+    return figures
+
+
+def test_histories(store: Store, ask: Ask) -> None:
+    """The same ones each time, so that a red run is red again."""
+    figures = run(store, ask, SHORT, derandomize=True)
+    assert figures.histories >= SHORT
+    assert figures.refused > SHORT
+
+
+@pytest.mark.long
+def test_many_histories(store: Store, ask: Ask) -> None:
+    """Others each time; a red run prints how to see it again."""
+    figures = run(store, ask, LONG)
+    assert figures.histories >= LONG

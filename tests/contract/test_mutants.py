@@ -1,0 +1,74 @@
+"""No condition of a statement is idle: without any one of them, the store does something else."""
+
+from collections.abc import Callable
+
+import pytest
+from battery import BATTERY, Scenario
+from contract_shop import Ask
+from history_debts import FullPlay
+from history_play import Figures, hurry
+from mutants import Mutant, mutants, query
+
+from jobstore.store import Store
+
+INDEX = "a leased row is in that state anyway (CHECK); said for the partial index, see test_views"
+EQUIVALENT = {
+    ("orphaned_jobs", "state = 'processing'"): INDEX,
+    ("rescue_deliveries", "state = 'delivering'"): INDEX,
+    ("complete_job", "state = 'rendered'"): "a video that is being delivered has a rendered job",
+    ("calm_host", "streak > 0"): "only saves writing a row at each step",
+    ("prune_outbox", "state IN ('delivered', 'dead')"): "prunable_jobs owe nothing; the last guard"
+    " of a debt that is made meanwhile, which only PostgreSQL lets happen",
+    ("prune_job", "ended_at IS NOT NULL"): "prunable_jobs have ended, for good; the last guard"
+    " of a job that lives",
+}
+
+
+def survives(play: Callable[[], FullPlay], scenario: Scenario) -> bool:
+    """Tell whether a scenario goes as the model says."""
+    try:
+        scenario(play())
+    except Exception:  # noqa: BLE001 - whatever goes otherwise, it shows
+        return False
+    return True
+
+
+@pytest.fixture
+def play(store: Store, ask: Ask) -> Callable[[], FullPlay]:
+    hurry(store)
+    return lambda: FullPlay(store, ask, Figures())
+
+
+@pytest.fixture
+def dialect(store: Store) -> str:
+    return hurry(store)
+
+
+@pytest.fixture
+def caught(store: Store, play: Callable[[], FullPlay], dialect: str) -> Callable[[Mutant], bool]:
+    """Run the battery against a mutant, until it shows."""
+
+    def run(mutant: Mutant) -> bool:
+        right = getattr(store.database.queries, mutant.statement)
+        setattr(store.database.queries, mutant.statement, query(mutant, dialect))
+        try:
+            return not all(survives(play, scenario) for scenario in BATTERY)
+        finally:
+            setattr(store.database.queries, mutant.statement, right)
+
+    return run
+
+
+def test_the_battery_passes_on_the_statements_as_they_are(play: Callable[[], FullPlay]) -> None:
+    """Otherwise it would catch everything."""
+    for scenario in BATTERY:
+        scenario(play())
+
+
+def test_every_condition_is_needed(caught: Callable[[Mutant], bool], dialect: str) -> None:
+    """Each one is dropped in turn; those that may be are named, with the reason."""
+    made = mutants(dialect)
+    idle = {(mutant.statement, mutant.term) for mutant in made if not caught(mutant)}
+    print(f"{dialect}: {len(made)} mutants, {len(made) - len(idle)} caught, {len(idle)} equivalent")
+    assert idle - EQUIVALENT.keys() == set()
+    assert EQUIVALENT.keys() - idle == set()
