@@ -36,7 +36,7 @@ def end(stack: Stack, job_id: str) -> dict[str, Any]:
     return list(stack.client.follow(job_id, patience_s=60))[-1]
 
 
-def until(condition: Callable[[], bool], patience_s: float = 30) -> None:
+def until(condition: Callable[[], bool], patience_s: float = 60) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
