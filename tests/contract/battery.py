@@ -7,7 +7,7 @@ from contract_shop import LEASE_MS
 from history_debts import FullPlay
 
 from jobstore.job import Delivery, Job
-from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT
+from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_REST_MS
 
 Scenario = Callable[[FullPlay], object]
 MOVES = ("renew", "advance", "finish", "release", "postpone", "fail", "stop")
@@ -159,12 +159,14 @@ def calmed(play: FullPlay) -> None:
 
 
 def resting(play: FullPlay) -> None:
-    """One machine rests, the other one works."""
+    """One machine rests, the other one works; after its rest it tries again."""
     for _ in range(CRASH_LIMIT + 1):
         claimed(play)
         play.rescue("A")
     play.claim("A", "H")
     play.claim("A", "I")
+    play.pass_time(STREAK_REST_MS)
+    play.claim("B", "H")
 
 
 def pruned(play: FullPlay) -> None:
