@@ -3,6 +3,6 @@ MAX_IMAGE_PIXELS  # read by Pillow
 handlers, row_factory  # read by logging and by the database driver
 pix_fmt, options, colorspace, color_primaries, color_trc, color_range  # read by PyAV
 image_base64, image_url, revision  # fields of a request and of a model's description
-LOADING_MODEL  # a word of the API
+LOADING_MODEL, UPLOADING  # words of the API
 before, after  # what a move is
 delivered_at, teardown  # a column that a model of the tables has; called by hypothesis
