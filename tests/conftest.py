@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from local.postgres import PostgresServer
-from local.running import stand_alone
-from local.s3 import S3Server
 
 from jobstore.job import Request
 from jobstore.settings import EMBEDDED_MODEL, Settings, read
 from jobstore.store import Store
+from local.postgres import PostgresServer
+from local.running import stand_alone
+from local.s3 import S3Server
 from runner.stage import Stage
 
 ROOT = Path(__file__).parent.parent

@@ -3,7 +3,7 @@
 import contextlib
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,8 +19,14 @@ Say = Callable[[str], None]
 class Stack:
     """Start what is needed, in any order; `stop` ends whatever was started."""
 
-    def __init__(self, folder: Path, model: str = "pocket", say: Say = lambda _: None) -> None:
-        """Choose ports and settings; everything is kept under `folder`."""
+    def __init__(
+        self,
+        folder: Path,
+        model: str = "pocket",
+        say: Say = lambda _: None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Choose ports and settings, those in `env` last; everything is kept under `folder`."""
         self.folder = folder
         self.say = say
         self.key = secrets.token_hex(16)
@@ -34,6 +40,7 @@ class Stack:
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             **self.s3.env,
+            **(env or {}),
         }
         self.client = Client(self.url, self.key)
         self.processes: dict[str, Running] = {}

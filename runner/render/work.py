@@ -14,6 +14,7 @@ from jobstore.clock import now_ms
 from jobstore.errors import LeaseLost, StoreUnavailable
 from jobstore.failpoints import failpoint
 from jobstore.job import Job, Phase, Video
+from jobstore.jobs import STREAK_REST_MS
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
@@ -82,6 +83,7 @@ class Render:
         lease_ms = int(self.settings.lease_s * 1000)
         jobs = self.stage.store.jobs
         job = jobs.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
+        self._say_if_resting()
         if job is None:
             return False
 
@@ -209,6 +211,13 @@ class Render:
                 log.warning("store.missed", error=str(error))
                 if self.stage.stopping.wait(INSIST_S):
                     raise
+
+    def _say_if_resting(self) -> None:
+        """Say aloud when this machine gets no jobs, because different ones crashed on it."""
+        resting = self.stage.store.jobs.is_resting(self.stage.host, now_ms())
+        if resting and self.facts["state"] == "ready":
+            log.error("machine.suspected", again_in_s=STREAK_REST_MS / 1000)
+        self.facts = {**self.facts, "state": "resting" if resting else "ready"}
 
     def _has_room(self) -> bool:
         for folder in (self.settings.outputs, self.settings.images):

@@ -5,7 +5,6 @@ from functools import partial
 
 from contract_shop import LEASE_MS
 from history_debts import FullPlay
-
 from jobstore.job import Delivery, Job
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_REST_MS
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract_shop import Ask, Shop
 
+from contract_shop import Ask, Shop
 from jobstore.store import Store
 
 

@@ -3,7 +3,6 @@
 from contract_shop import LEASE_MS, SHA
 from history_play import Play
 from history_rows import Claim
-
 from jobstore.job import Delivery
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.moves import TERMINAL

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from contract_shop import SHA
 from history_rows import Claim, DebtRow, HostRow, JobRow
-
 from jobstore.errors import KeyReused, LeaseLost
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_LIMIT, STREAK_REST_MS
 from jobstore.moves import TERMINAL, State

@@ -9,7 +9,6 @@ from history_model import Model
 from history_rows import Claim, JobRow
 from history_watch import Seen, Watch
 from interrupted import Interrupted
-
 from jobstore.errors import KeyReused, LeaseLost
 from jobstore.job import Arrival, Delivery, Job, Phase, Video
 from jobstore.jobs import Jobs

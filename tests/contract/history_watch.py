@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from history_rows import DebtRow, HostRow, JobRow
-
 from jobstore.database import Database
 from jobstore.moves import TERMINAL
 

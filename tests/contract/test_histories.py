@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import pytest
-from contract_shop import LEASE_MS, Ask
-from history_debts import HOSTS, FullPlay, owed
-from history_play import Figures, held, hurry
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,6 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from contract_shop import LEASE_MS, Ask
+from history_debts import HOSTS, FullPlay, owed
+from history_play import Figures, held, hurry
 from jobstore.job import Delivery, Job
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.store import Store

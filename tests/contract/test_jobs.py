@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_shop import LEASE_MS, SHA, VIDEO, Ask, Shop
 
+from contract_shop import LEASE_MS, SHA, VIDEO, Ask, Shop
 from jobstore.errors import KeyReused, LeaseLost
 from jobstore.job import Job, Phase
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 from contract_shop import LEASE_MS, VIDEO, Ask, Shop
-
 from jobstore.job import Arrival
 from jobstore.store import Store
 

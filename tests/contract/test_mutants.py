@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+
 from battery import BATTERY, Scenario
 from contract_shop import Ask
 from history_debts import FullPlay
 from history_play import Figures, hurry
-from mutants import Mutant, mutants, query
-
 from jobstore.store import Store
+from mutants import Mutant, mutants, query
 
 INDEX = "a leased row is in that state anyway (CHECK); said for the partial index, see test_views"
 EQUIVALENT = {

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from contract_shop import LEASE_MS, SHA, Shop
 
+from contract_shop import LEASE_MS, SHA, Shop
 from jobstore.errors import LeaseLost
 from jobstore.job import Delivery
 from jobstore.moves import State

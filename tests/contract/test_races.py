@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+
 from contract_shop import LEASE_MS, Shop
 from interrupted import Interrupted
-
 from jobstore.job import Job, Phase
 from jobstore.jobs import CRASH_LIMIT, Jobs
 from jobstore.moves import State

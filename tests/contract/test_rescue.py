@@ -1,8 +1,8 @@
 """What becomes of jobs whose holder died, and of machines that kill their renderers."""
 
 import pytest
-from contract_shop import LEASE_MS, Shop
 
+from contract_shop import LEASE_MS, Shop
 from jobstore.job import Job, Phase
 from jobstore.jobs import CRASH_LIMIT, STREAK_REST_MS
 from jobstore.moves import State

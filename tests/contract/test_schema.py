@@ -1,8 +1,8 @@
 """The schema itself refuses what may not be, whatever the code would like to write."""
 
 import pytest
-from contract_shop import LEASE_MS, SHA, Shop
 
+from contract_shop import LEASE_MS, SHA, Shop
 from jobstore.errors import MoveRefused
 from jobstore.job import Video
 from jobstore.moves import State

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 
 import pytest
-from contract_shop import Ask, Shop
 
+from contract_shop import Ask, Shop
 from jobstore.database import SQL
 from jobstore.job import Job
 from jobstore.moves import State

@@ -1,8 +1,8 @@
 """What people wish of a job: cancel it, do it again, delete it; and what is forgotten."""
 
 import pytest
-from contract_shop import LEASE_MS, Shop
 
+from contract_shop import LEASE_MS, Shop
 from jobstore.errors import LeaseLost
 from jobstore.moves import State
 

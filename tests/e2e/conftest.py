@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local.stack import Stack
 from PIL import Image
 
 from jobstore.settings import EMBEDDED_MODEL
+from local.stack import Stack
 
 Probe = Callable[[Path], dict[str, Any]]
 

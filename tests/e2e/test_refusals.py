@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from local.stack import Stack
 
 from gateway.generate import PROMPT_LIMIT
+from local.stack import Stack
 
 JSON = {"Content-Type": "application/json"}
 GOOD = b'{"prompt": "a red circle"}'

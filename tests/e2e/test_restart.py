@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from local.s3 import BUCKET
 from local.stack import Stack
 

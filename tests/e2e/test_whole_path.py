@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from local.stack import Stack
 
 from gateway.client import Unfinished
+from local.stack import Stack
 
 POCKET_MP4 = {
     "codec_name": "h264",

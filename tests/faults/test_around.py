@@ -7,11 +7,11 @@ from typing import Any
 import boto3
 import httpx2
 import pytest
-from local.s3 import BUCKET
-from local.stack import Stack
 
 from jobstore.clock import now_ms
 from jobstore.store import Store
+from local.s3 import BUCKET
+from local.stack import Stack
 
 PROMPT = "a red circle moves right"
 

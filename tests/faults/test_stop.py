@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fault_sweep import LIFE, ROOT, STORE, check
-from local.running import Running
 
+from fault_sweep import LIFE, ROOT, STORE, check
 from jobstore.store import Store
+from local.running import Running
 
 Start = Callable[..., Running]
 RUNS_MAX = 8

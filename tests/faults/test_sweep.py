@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from fault_sweep import AROUND, LIFE, RECOVERY, ROOT, STORE, check
 
 RUNS_MAX = 6

@@ -10,8 +10,6 @@ from typing import Any
 import boto3
 import httpx2
 import pytest
-from local.running import free_ports
-from local.s3 import BUCKET, S3Server
 from ulid import ULID
 
 from jobstore.clock import now_ms
@@ -19,6 +17,8 @@ from jobstore.job import Arrival, Job, Request, Video
 from jobstore.moves import State
 from jobstore.objects import Objects
 from jobstore.settings import StorageSettings, read
+from local.running import free_ports
+from local.s3 import BUCKET, S3Server
 from runner.deliver.pay import BACKOFF_LAST_S, Pay, backoff_s
 from runner.stage import Stage
 

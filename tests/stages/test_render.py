@@ -11,7 +11,7 @@ import pytest
 
 from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Request
-from jobstore.jobs import FAILURE_LIMIT
+from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
 from runner.render.output import sweep
@@ -195,6 +195,20 @@ def test_a_fault_of_the_machine_fails_no_job(render: Render, stage: Stage, ask: 
 def spoil(stage: Stage) -> None:
     stage.settings.outputs.rmdir()
     stage.settings.outputs.write_text("no folder")
+
+
+def test_a_machine_that_kills_different_jobs_claims_no_more_and_says_so(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    for job_id in ("J1", "J2", "J3"):
+        accept(stage, ask(), job_id)
+    for number in range(CRASH_LIMIT + 1):
+        assert stage.store.jobs.claim(f"dead{number}", stage.host, LEASE_MS, now_ms())
+        stage.store.jobs.rescue([f"dead{number}"], now_ms())
+    assert [render.run_once(), render.facts["state"]] == [False, "resting"]
+    with stage.store.database.writing() as connection:
+        connection.execute("UPDATE hosts SET crashed_at = 0")
+    assert [render.run_once(), render.facts["state"]] == [True, "ready"]
 
 
 def test_what_a_dead_process_left_unfinished_is_swept(stage: Stage, ask: Ask) -> None:

@@ -1,0 +1,58 @@
+"""How soon a dead renderer's job is held again: at once on its machine, after a lease elsewhere."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local.postgres import PostgresServer
+from local.stack import Stack
+
+PROMPT = "a red circle moves right"
+LEASE_S = 6
+
+
+def until(condition: Callable[[], bool], patience_s: float = 60) -> float:
+    """Wait for something; answers how long it took, in seconds."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < patience_s, "it never came to that"
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def test_on_its_own_machine_the_job_is_held_again_at_once(tmp_path: Path, slow_model: Path) -> None:
+    """The lease has most of a minute to go: it is the freed lock of the owner that tells."""
+    with Stack(tmp_path, str(slow_model)) as stack:
+        stack.start()
+        job_id = stack.client.submit(PROMPT)["job_id"]
+        until(lambda: stack.client.status(job_id)["step"] > 10)
+        stack.processes["render"].end(signal.SIGKILL)
+        stack.up("render")
+        took = until(lambda: stack.client.status(job_id)["attempt"] == 2, patience_s=30)
+        print(f"held again {took:.2f} s after the renderer was ready")
+        assert list(stack.client.follow(job_id, patience_s=60))[-1]["status"] == "completed"
+
+
+def test_another_machine_takes_over_after_the_lease(
+    tmp_path: Path, slow_model: Path, postgres: PostgresServer
+) -> None:
+    """Two machines are two DATA_DIRs: neither sees the locks of the other."""
+    env = {"LEASE_S": str(LEASE_S), "HEARTBEAT_S": "1", "POLL_S": "1"}
+    env["DATABASE_URL"] = postgres.make()
+    with Stack(tmp_path / "one", str(slow_model), env=env) as one:
+        one.start()
+        job_id = one.client.submit(PROMPT)["job_id"]
+        until(lambda: one.client.status(job_id)["step"] > 5)
+        two = Stack(tmp_path / "two", str(slow_model), env=env | one.s3.env)
+        try:
+            render, _deliver = two.launch("render"), two.launch("deliver")
+            until(lambda: "stage.started" in render.tail(200))
+            one.processes["render"].end(signal.SIGKILL)
+            took = until(lambda: one.client.status(job_id)["attempt"] == 2)
+            print(f"held by another machine {took:.1f} s after the kill; the lease is {LEASE_S} s")
+            last = list(one.client.follow(job_id, patience_s=120))[-1]
+            assert last["status"] == "completed"
+            assert len(list((tmp_path / "two" / "outputs").glob(f"{job_id}*"))) == 1
+        finally:
+            two.stop()
