@@ -155,7 +155,12 @@ class Stage:
         owners.forget(self.settings.work, dead)
 
     def _beat(self) -> None:
-        facts = {"state": "loading", "hostname": socket.gethostname(), **self._facts()}
+        facts = {
+            "state": "loading",
+            "owner": self.owner.owner_id,
+            "hostname": socket.gethostname(),
+            **self._facts(),
+        }
         if self.stopping.is_set():
             facts["state"] = "stopping"
         self.store.stages.beat(self.name, self.host, facts, now_ms())
