@@ -20,6 +20,7 @@ from jobstore.errors import MoveRefused, StoreRefused, StoreUnavailable
 from jobstore.wake import Wake
 
 BUSY_S = 10
+CHECKED_BYTES = 64 << 20
 # The first releases that are safe, per line: sqlite.org/changes.html.
 SAFE_LIBRARIES = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
 PRAGMAS = MappingProxyType(
@@ -51,6 +52,7 @@ class SqliteDatabase:
         self._path = path
         self._wake = wake
         self._idle: LifoQueue[driver.Connection] = LifoQueue()
+        self._look_for_damage()
         migrate(self, "sqlite")
 
     @contextlib.contextmanager
@@ -92,6 +94,16 @@ class SqliteDatabase:
         with contextlib.suppress(Empty):
             while True:
                 self._idle.get_nowait().close()
+
+    def _look_for_damage(self) -> None:
+        """Check a database before it is used; a large one is not read as a whole at each start."""
+        if not self._path.exists() or self._path.stat().st_size > CHECKED_BYTES:
+            return
+        with self.reading() as connection:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if answer != "ok":
+            message = f"The job store {self.name} is damaged: {answer}. Restore a backup."
+            raise StoreRefused(message)
 
     def _take(self) -> driver.Connection:
         try:
