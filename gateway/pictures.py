@@ -116,7 +116,7 @@ def turn(image: Image.Image) -> Image.Image:
     """Turn a photo upright as its camera noted; a note that cannot be read says nothing."""
     try:
         return ImageOps.exif_transpose(image)
-    except Exception as error:  # noqa: BLE001 - damaged EXIF raises whatever its parser meets
+    except Exception as error:
         log.info("picture.untagged", error=type(error).__name__)
         return image
 

@@ -5,6 +5,10 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
+
+import boto3
+from pydantic import SecretStr
 
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable
 from jobstore.objects import Objects
@@ -46,8 +50,32 @@ class S3Server:
     @property
     def objects(self) -> Objects:
         """The bucket, as the product sees it."""
-        given = {name.lower(): value for name, value in self.env.items()}
-        return Objects.of(StorageSettings(data_dir=self.folder, **given))  # type: ignore[arg-type]
+        return Objects.of(
+            StorageSettings(
+                data_dir=self.folder,
+                s3_endpoint_url=self.env["S3_ENDPOINT_URL"],
+                s3_bucket=BUCKET,
+                s3_region=REGION,
+                aws_access_key_id=SecretStr(KEY_ID),
+                aws_secret_access_key=SecretStr(SECRET),
+            )
+        )
+
+    @property
+    def client(self) -> Any:
+        """The bucket, as anybody's S3 client sees it."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.env["S3_ENDPOINT_URL"],
+            region_name=REGION,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET,
+        )
+
+    def objects_of(self, job_id: str) -> list[dict[str, Any]]:
+        """List the objects of one job."""
+        listing = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
+        return [entry for entry in listing if job_id in entry["Key"]]
 
     def start(self) -> None:
         """Start the server, and wait until it has our bucket.

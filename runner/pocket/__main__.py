@@ -3,8 +3,10 @@
 import argparse
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+from diffusers import WanPipeline
 from transformers.utils import logging as transformers_logging
 
 from jobstore.abilities import DESCRIPTION
@@ -22,7 +24,7 @@ def main() -> None:
         make(folder)
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, build: Callable[[], WanPipeline] = architecture.pipeline) -> None:
     """Write the checkpoint aside and rename it, so that a half one is never taken for whole.
 
     Whoever makes it at the same time and is first wins; what is whole is never taken away.
@@ -31,7 +33,7 @@ def make(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checkpoint-") as scratch:
         whole = Path(scratch) / folder.name
-        architecture.pipeline().save_pretrained(whole)
+        build().save_pretrained(whole)
         description = architecture.ABILITIES.model_dump_json(indent=2)
         (whole / DESCRIPTION).write_text(f"{description}\n", encoding="utf-8")
         try:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from local.s3 import BUCKET
 from local.stack import Stack
 
 PROMPT = "a red circle moves right"
@@ -44,18 +42,6 @@ def until(condition: Callable[[], bool], patience_s: float = 60) -> None:
         time.sleep(0.01)
 
 
-def objects_of(stack: Stack, job_id: str) -> list[str]:
-    bucket = boto3.client(
-        "s3",
-        endpoint_url=stack.env["S3_ENDPOINT_URL"],
-        region_name=stack.env["S3_REGION"],
-        aws_access_key_id=stack.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=stack.env["AWS_SECRET_ACCESS_KEY"],
-    )
-    listing = bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    return [entry["Key"] for entry in listing if job_id in entry["Key"]]
-
-
 @pytest.mark.parametrize("name", ["render", "deliver"])
 def test_a_stage_that_was_away_takes_up_what_waited(stack: Stack, name: str) -> None:
     assert stack.processes[name].end() == 0
@@ -67,7 +53,7 @@ def test_a_stage_that_was_away_takes_up_what_waited(stack: Stack, name: str) -> 
         assert stack.client.status(job_id)["status"] == "processing"
     stack.up(name)
     assert end(stack, job_id)["status"] == "completed"
-    assert len(objects_of(stack, job_id)) == 1
+    assert len(stack.s3.objects_of(job_id)) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -88,7 +74,7 @@ def test_a_renderer_that_is_killed_mid_render(stack: Stack) -> None:
     stack.up("render")
     assert end(stack, job_id)["status"] == "completed"
     assert stack.client.status(job_id)["attempt"] == 2
-    assert len(objects_of(stack, job_id)) == 1
+    assert len(stack.s3.objects_of(job_id)) == 1
 
 
 def test_a_renderer_that_is_stopped_mid_render_gives_its_job_back(stack: Stack) -> None:
@@ -110,7 +96,7 @@ def test_everything_killed_at_once(stack: Stack) -> None:
         stack.up(name)
     for job_id in jobs:
         assert end(stack, job_id)["status"] == "completed"
-        assert len(objects_of(stack, job_id)) == 1
+        assert len(stack.s3.objects_of(job_id)) == 1
 
 
 def test_every_line_of_every_log_is_json_and_holds_no_secret(stack: Stack) -> None:

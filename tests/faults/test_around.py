@@ -2,15 +2,12 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import boto3
 import httpx2
 import pytest
 
 from jobstore.clock import now_ms
 from jobstore.store import Store
-from local.s3 import BUCKET
 from local.stack import Stack
 
 PROMPT = "a red circle moves right"
@@ -40,18 +37,6 @@ def killed_at(stack: Stack) -> Iterator[Callable[[str, str], None]]:
             stack.up(name)
 
 
-def objects(stack: Stack, job_id: str) -> list[dict[str, Any]]:
-    bucket = boto3.client(
-        "s3",
-        endpoint_url=stack.env["S3_ENDPOINT_URL"],
-        region_name=stack.env["S3_REGION"],
-        aws_access_key_id=stack.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=stack.env["AWS_SECRET_ACCESS_KEY"],
-    )
-    listing = bucket.list_objects_v2(Bucket=BUCKET).get("Contents", [])
-    return [entry for entry in listing if job_id in entry["Key"]]
-
-
 def events(stack: Stack, name: str, job_id: str) -> list[str]:
     lines = (stack.folder / "logs" / f"{name}.log").read_text().splitlines()
     return [line.partition('"event": "')[2].partition('"')[0] for line in lines if job_id in line]
@@ -61,7 +46,7 @@ def completed(stack: Stack, job_id: str) -> None:
     """See the job to its end, and that it left one whole object and no scrap."""
     last = list(stack.client.follow(job_id))[-1]
     assert last["status"] == "completed"
-    assert len(objects(stack, job_id)) == 1
+    assert len(stack.s3.objects_of(job_id)) == 1
     assert httpx2.get(last["video_url"]).content[4:8] == b"ftyp"
     assert not list((stack.folder / "work").glob(f"{job_id}*"))
 
@@ -84,10 +69,10 @@ def test_a_stored_object_is_not_stored_again(
     killed_at("deliver", "deliver.stored")
     job_id = stack.client.submit(PROMPT)["job_id"]
     assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
-    (before,) = objects(stack, job_id)
+    (before,) = stack.s3.objects_of(job_id)
     stack.up("deliver")
     completed(stack, job_id)
-    assert objects(stack, job_id)[0]["LastModified"] == before["LastModified"]
+    assert stack.s3.objects_of(job_id)[0]["LastModified"] == before["LastModified"]
 
 
 @pytest.mark.long
@@ -126,7 +111,7 @@ def test_a_removal_cut_short_is_done_again(
     assert store.jobs.delete(job_id, now_ms())
     assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
     stack.up("deliver")
-    assert objects(stack, job_id) == []
+    assert stack.s3.objects_of(job_id) == []
     store.close()
 
 

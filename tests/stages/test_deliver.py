@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-import boto3
 import httpx2
 import pytest
 from ulid import ULID
@@ -42,13 +41,7 @@ def pay(stage: Stage) -> Pay:
 
 @pytest.fixture
 def bucket(s3: S3Server) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=s3.env["S3_ENDPOINT_URL"],
-        region_name=s3.env["S3_REGION"],
-        aws_access_key_id=s3.env["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=s3.env["AWS_SECRET_ACCESS_KEY"],
-    )
+    return s3.client
 
 
 @pytest.fixture

@@ -2,24 +2,21 @@
 
 from pathlib import Path
 
-import pytest
+from diffusers import WanPipeline
 
 from runner.pocket import architecture
 from runner.pocket.__main__ import make
 
 
-def test_two_that_make_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_that_make_it_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
-    build = architecture.pipeline
 
-    def overtaken() -> object:
-        monkeypatch.setattr(architecture, "pipeline", build)
+    def overtaken() -> WanPipeline:
         make(folder)
         (folder / "first").touch()
-        return build()
+        return architecture.pipeline()
 
-    monkeypatch.setattr(architecture, "pipeline", overtaken)
-    make(folder)
+    make(folder, overtaken)
     assert (folder / "first").exists()
     assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint"]
 
