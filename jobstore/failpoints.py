@@ -11,9 +11,10 @@ SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 def failpoint(name: str) -> None:
-    """End or stop this process here, if that was asked for."""
+    """End or stop this process here, if that was asked for; once, should it wake up again."""
     asked = os.environ.get("FAILPOINT")
     if asked:
         how, _, place = asked.partition(":")
         if place == name:
+            del os.environ["FAILPOINT"]
             os.kill(os.getpid(), SIGNALS[how])
