@@ -6,3 +6,4 @@ image_base64, image_url, revision  # fields of a request and of a model's descri
 LOADING_MODEL, UPLOADING  # words of the API
 before, after  # what a move is
 delivered_at, teardown  # a column that a model of the tables has; called by hypothesis
+pytest_terminal_summary  # called by pytest

@@ -117,3 +117,14 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     url = server.make()
     yield url
     server.drop(url)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures that tests print (`figure: ...`): they are read, not judged."""
+    reports = terminalreporter.getreports("passed")
+    lines = [line for report in reports for line in report.capstdout.splitlines()]
+    figures = [line for line in lines if line.startswith("figure: ")]
+    if figures:
+        terminalreporter.section("figures")
+        for figure in figures:
+            terminalreporter.write_line(figure.removeprefix("figure: "))

@@ -183,7 +183,7 @@ def run(store: Store, ask: Ask, histories: int, **more: Any) -> Figures:
         **more,
     )
     run_state_machine_as_test(Here, settings=limits)
-    print(f"{kind}: {figures}")
+    print(f"figure: {kind}: {figures}")
     return figures
 
 

@@ -69,6 +69,6 @@ def test_every_condition_is_needed(caught: Callable[[Mutant], bool], dialect: st
     """Each one is dropped in turn; those that may be are named, with the reason."""
     made = mutants(dialect)
     idle = {(mutant.statement, mutant.term) for mutant in made if not caught(mutant)}
-    print(f"{dialect}: {len(made)} mutants, {len(made) - len(idle)} caught, {len(idle)} equivalent")
+    print(f"figure: {dialect}: {len(made)} conditions dropped, {len(idle)} of them equivalent")
     assert idle - EQUIVALENT.keys() == set()
     assert EQUIVALENT.keys() - idle == set()

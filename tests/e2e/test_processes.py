@@ -29,7 +29,7 @@ def test_what_the_gateway_takes_to_start(tmp_path: Path) -> None:
         assert stack.health()["status"] == "degraded"
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
-    print(f"gateway: ready in {took:.2f} s, {resident / 1024:.0f} MiB resident")
+    print(f"figure: gateway: ready in {took:.2f} s, {resident / 1024:.0f} MiB resident")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

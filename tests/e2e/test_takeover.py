@@ -39,7 +39,7 @@ def test_on_its_own_machine_the_job_is_held_again_at_once(tmp_path: Path, slow_m
         render = stack.up("render")
         until(lambda: stack.client.status(job_id)["attempt"] == 2, patience_s=30)
         took_s = logged(render, "job.claimed") - logged(render, "stage.started")
-        print(f"held again {took_s:.2f} s after the renderer was ready")
+        print(f"figure: held again {took_s:.2f} s after the renderer was ready")
         assert took_s < 2
         assert list(stack.client.follow(job_id, patience_s=60))[-1]["status"] == "completed"
 
@@ -63,7 +63,7 @@ def test_another_machine_takes_over_after_the_lease(
                 one.processes[name].end(signal.SIGKILL)
             until(lambda: one.client.status(job_id)["attempt"] == 2)
             took_s = logged(render, "job.claimed") - killed_at
-            print(f"held by another machine {took_s:.1f} s after the kill, the lease {LEASE_S} s")
+            print(f"figure: held elsewhere {took_s:.1f} s after the kill, the lease {LEASE_S} s")
             assert took_s < LEASE_S + 5
             last = list(one.client.follow(job_id, patience_s=120))[-1]
             assert last["status"] == "completed"

@@ -23,7 +23,7 @@ def functions(source: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def test_no_file_is_a_giant() -> None:
     lengths = {source: len(source.read_text(encoding="utf-8").splitlines()) for source in sources()}
-    print(f"files: {len(lengths)}, median {statistics.median(lengths.values()):.0f} lines")
+    print(f"figure: files: {len(lengths)}, median {statistics.median(lengths.values()):.0f} lines")
     assert not {str(source): length for source, length in lengths.items() if length > FILE_MAX}
 
 
@@ -33,7 +33,9 @@ def test_no_function_is_longer_than_a_screen() -> None:
         for source in sources()
         for node in functions(source)
     }
-    print(f"functions: {len(lengths)}, median {statistics.median(lengths.values()):.0f} lines")
+    print(
+        f"figure: functions: {len(lengths)}, median {statistics.median(lengths.values()):.0f} lines"
+    )
     assert not {name: length for name, length in lengths.items() if length > FUNCTION_MAX}
 
 
