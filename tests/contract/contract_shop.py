@@ -19,10 +19,17 @@ class Shop:
         self.store = store
         self.ask = ask
 
-    def accept(self, job_id: str = "J1", now: int = 1000, **more: object) -> Job:
-        request = more.pop("request", None) or self.ask()
-        assert isinstance(request, Request)
-        arrival = Arrival(job_id, request, "test", "main", **more)  # type: ignore[arg-type]
+    def accept(
+        self,
+        job_id: str = "J1",
+        now: int = 1000,
+        request: Request | None = None,
+        idempotency_key: str | None = None,
+        request_hash: str | None = None,
+        priority: int = 0,
+    ) -> Job:
+        asked = request or self.ask()
+        arrival = Arrival(job_id, asked, "test", "main", idempotency_key, request_hash, priority)
         return self.store.jobs.accept(arrival, now)[0]
 
     def claim(self, owner: str = "A", now: int = 2000, host: str = "H") -> Job:

@@ -1,6 +1,7 @@
 """The real pipelines, on the embedded model: what is asked decides what comes out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,14 @@ def test_a_render_that_is_ended_leaves_the_model_as_good_as_new(
 
 def test_the_shift_of_the_description_counts(model: Model) -> None:
     assert model.fresh_scheduler().config.flow_shift == model.abilities.flow_shift
+
+
+def test_each_render_takes_the_described_shift_anew(model: Model, ask: Ask, images: Path) -> None:
+    """Not the one that stands in the checkpoint, nor that of the render before."""
+    shifted = replace(model, abilities=model.abilities.model_copy(update={"flow_shift": 7.0}))
+    usual = film.render(model, ask(), images, silent)
+    assert not np.array_equal(usual, film.render(shifted, ask(), images, silent))
+    assert np.array_equal(usual, film.render(model, ask(), images, silent))
 
 
 def test_a_lost_picture_is_said_to_be_lost(model: Model, ask: Ask, images: Path) -> None:

@@ -25,7 +25,9 @@ def needs(distribution: str, extra: str = "") -> set[tuple[str, str]]:
     found = set()
     for requirement in metadata.requires(distribution) or []:
         asked, _, condition = requirement.partition(";")
-        name, extras = re.match(r"([\w.-]+)(?:\[([^]]*)])?", asked.strip()).groups()  # type: ignore[union-attr]
+        found_name = re.match(r"([\w.-]+)(?:\[([^]]*)])?", asked.strip())
+        assert found_name, requirement
+        name, extras = found_name.groups()
         wanted = re.search(r"""extra == ["']([\w-]+)["']""", condition)
         if wanted and wanted[1] != extra:
             continue

@@ -77,7 +77,9 @@ def test_a_phones_photo_with_a_second_picture_in_it_comes_in() -> None:
     out = io.BytesIO()
     second = Image.new("RGB", (64, 48), "blue")
     Image.new("RGB", (64, 48), "red").save(out, "MPO", save_all=True, append_images=[second])
-    red, green, blue = read(decode(out.getvalue()).png).getpixel((0, 0))  # type: ignore[misc]
+    pixel = read(decode(out.getvalue()).png).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    red, green, blue = pixel
     assert red > 200
     assert max(green, blue) < 50
 

@@ -26,7 +26,7 @@ class Aged:
         self._history = history
         self._waiting: deque[str] = deque()
         self._claimed: deque[Job] = deque()
-        self._random = random.Random(7)  # noqa: S311 - the same jobs in each run
+        self._random = random.Random(7)
         self.works: dict[str, Work] = {
             "accept": self.accept,
             "status": self.status,

@@ -23,16 +23,16 @@ JOBS = f"""INSERT INTO jobs (job_id, state, request, shape, source, key_id, prio
     attempt, fence, stepped, step, step_ms, progress, accepted_at, changed_at, started_at, ended_at)
 {NUMBERS}SELECT {JOB_ID}, 'completed', :request, :shape, 'bench', 'main', 0, n,
     1, 1, 1, 50, 500, 100, n, n + 3, n + 1, n + 3
-FROM numbers"""  # noqa: S608 - made of the constants above
+FROM numbers"""
 
 JOB_EVENTS = f"""INSERT INTO job_events (job_id, state, fence, at)
-{NUMBERS}SELECT {JOB_ID}, :state, min(:step, 1), n + :step FROM numbers"""  # noqa: S608 - as above
+{NUMBERS}SELECT {JOB_ID}, :state, min(:step, 1), n + :step FROM numbers"""
 
 OUTBOX = f"""INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, due_at,
     attempt, fence, delivered_at)
 {NUMBERS}SELECT {JOB_ID}, 'video', 'delivered', :host, 'videos/' || n, 'outputs/' || n, 1000000,
     :sha256, n + 2, 1, 1, n + 3
-FROM numbers"""  # noqa: S608 - as above
+FROM numbers"""
 
 
 def job_id(number: int) -> str:
