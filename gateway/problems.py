@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from jobstore.errors import StoreUnavailable
+from jobstore.errors import StoreFull, StoreUnavailable
 
 # Every code the API can answer with; the README has the same table, with what to do.
 STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
@@ -110,6 +110,10 @@ async def answer_store(request: Request, error: Exception) -> Response:
     """Answer while the job store is busy, full or gone: nothing was changed."""
     if not isinstance(error, StoreUnavailable):
         raise error
+    if isinstance(error, StoreFull):
+        message = "There is no room for the job; nothing was changed. Make room on the disk."
+        full = Problem.of("disk_full", message, headers={"Retry-After": "60"})
+        return answer(full, request.scope["request_id"])
     message = "The job store cannot be used right now; nothing was changed. Try again shortly."
     problem = Problem.of("store_unavailable", message, headers={"Retry-After": "5"})
     return answer(problem, request.scope["request_id"])

@@ -1,5 +1,7 @@
 """`GET /status/{job_id}`: where a job stands, and the link once it is delivered."""
 
+import math
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from structlog.stdlib import get_logger
@@ -41,6 +43,7 @@ def describe(parts: Parts, job_id: str) -> dict[str, object]:
         "error_code": job.error_code,
         "position": parts.store.views.position(job_id) if job.state is State.QUEUED else None,
         "phase": job.phase,
+        "eta_s": rounded(parts.store.views.eta_s(job_id)),
         "progress": job.progress,
         "step": job.step,
         "steps": job.request.steps,
@@ -54,6 +57,11 @@ def describe(parts: Parts, job_id: str) -> dict[str, object]:
         "started_at": text(job.started_at) if job.started_at else None,
         "ended_at": text(job.ended_at) if job.ended_at else None,
     }
+
+
+def rounded(seconds: float | None) -> int | None:
+    """Round an estimate up to whole seconds."""
+    return None if seconds is None else math.ceil(seconds)
 
 
 def sign(parts: Parts, job: Job) -> Link | None:

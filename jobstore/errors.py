@@ -25,6 +25,10 @@ class StoreUnavailable(Wan22Error):
     """The job store cannot be used right now: nothing was changed, try again later."""
 
 
+class StoreFull(StoreUnavailable):
+    """There is no room for the job store: nothing was changed, make room on its disk."""
+
+
 class StoreRefused(Wan22Error):
     """This job store must not be used as it is: an administrator has to look."""
 

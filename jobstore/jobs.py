@@ -43,6 +43,7 @@ class Jobs:
                 job_id=arrival.job_id,
                 request=arrival.request.model_dump_json(),
                 shape=arrival.request.shape,
+                steps=arrival.request.steps,
                 source=arrival.source,
                 key_id=arrival.key_id,
                 idempotency_key=arrival.idempotency_key,

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from jobstore.database import load_statements, migrate
-from jobstore.errors import MoveRefused, StoreUnavailable
+from jobstore.errors import MoveRefused, StoreFull, StoreUnavailable
 
 CHANNEL = "wan22"
 POOL_MAX = 8
@@ -130,7 +130,8 @@ class PostgresDatabase:
             raise MoveRefused(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             message = f"The job store, {self.name}, cannot be used right now: {error}."
-            raise StoreUnavailable(message) from error
+            full = isinstance(error, psycopg.errors.DiskFull)
+            raise (StoreFull if full else StoreUnavailable)(message) from error
 
 
 def check_connection(connection: Connection) -> None:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from pysqlite3 import dbapi2 as driver
 
 from jobstore.database import load_statements, migrate
-from jobstore.errors import MoveRefused, StoreRefused, StoreUnavailable
+from jobstore.errors import MoveRefused, StoreFull, StoreRefused, StoreUnavailable
 from jobstore.wake import Wake
 
 BUSY_S = 10
@@ -119,7 +119,8 @@ class SqliteDatabase:
             raise MoveRefused(str(error)) from error
         except driver.OperationalError as error:
             message = f"The job store {self.name} cannot be used right now: {error}."
-            raise StoreUnavailable(message) from error
+            full = getattr(error, "sqlite_errorcode", None) == driver.SQLITE_FULL
+            raise (StoreFull if full else StoreUnavailable)(message) from error
         except driver.ProgrammingError:
             raise  # a fault in our code, not in the store
         except driver.DatabaseError as error:

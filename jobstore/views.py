@@ -56,11 +56,25 @@ class Views:
             rows = list(self.database.queries.job_history(connection, job_id=job_id))
         return [Event(State(row["state"]), row["fence"], row["at"]) for row in rows]
 
-    def step_s(self, shape: str) -> float | None:
-        """Estimate the seconds of a step from the last renders of a shape; None without any."""
+    def eta_s(self, job_id: str) -> float | None:
+        """Estimate the seconds until a queued or running job is rendered.
+
+        The steps that stand before its end, each as long as in the last renders of its shape; what
+        waits is shared by the renderers at work. None for any other job, and while nothing of some
+        shape has been rendered yet. Loading, decoding and the upload are not in it.
+        """
+        queries = self.database.queries
+        before = own = 0.0
         with self.database.reading() as connection:
-            rows = list(self.database.queries.recent_paces(connection, shape=shape, most=PACES))
-        return median(row["step_ms"] for row in rows) / 1000 if rows else None
+            rows = list(queries.steps_to_go(connection, job_id=job_id))
+            for row in rows:
+                paces = list(queries.recent_paces(connection, shape=row["shape"], most=PACES))
+                if not paces:
+                    return None
+                took_s = row["steps"] * median(pace["step_ms"] for pace in paces) / 1000
+                own, before = (own + took_s, before) if row["mine"] else (own, before + took_s)
+        running = sum(row["running"] for row in rows)
+        return before / max(1, running) + own if rows else None
 
 
 def job_from(row: Mapping[str, Any]) -> Job:

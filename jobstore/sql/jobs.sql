@@ -1,22 +1,22 @@
 -- The moves of a job that both databases make alike; those that take rows by age stand in the
 -- folders beside this file. A claim is named by job and fence; a stale fence changes no row.
 
--- name: accept_job(job_id, request, shape, source, key_id, idempotency_key, request_hash, priority, now)^
+-- name: accept_job(job_id, request, shape, steps, source, key_id, idempotency_key, request_hash, priority, now)^
 -- (nothing) -> queued
 -- No row back: this key has an idempotency key like that already.
-INSERT INTO jobs (job_id, state, request, shape, source, key_id, idempotency_key, request_hash,
-    priority, due_at, accepted_at, changed_at)
-VALUES (:job_id, 'queued', :request, :shape, :source, :key_id, :idempotency_key, :request_hash,
-    :priority, 0, :now, :now)
+INSERT INTO jobs (job_id, state, request, shape, steps, source, key_id, idempotency_key,
+    request_hash, priority, due_at, accepted_at, changed_at)
+VALUES (:job_id, 'queued', :request, :shape, :steps, :source, :key_id, :idempotency_key,
+    :request_hash, :priority, 0, :now, :now)
 ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING *;
 
 -- name: repeat_job(job_id, again_id, now)^
 -- (nothing) -> queued
 -- Retry by hand: a new job that asks for the same as one that has ended.
-INSERT INTO jobs (job_id, state, request, shape, source, key_id, retry_of,
+INSERT INTO jobs (job_id, state, request, shape, steps, source, key_id, retry_of,
     priority, due_at, accepted_at, changed_at)
-SELECT :again_id, 'queued', request, shape, source, key_id, job_id, priority, 0, :now, :now
+SELECT :again_id, 'queued', request, shape, steps, source, key_id, job_id, priority, 0, :now, :now
 FROM jobs WHERE job_id = :job_id AND ended_at IS NOT NULL AND deleted_at IS NULL
 RETURNING *;
 

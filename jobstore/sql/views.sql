@@ -15,6 +15,22 @@ SELECT (
 ) AS position
 FROM jobs AS me WHERE me.job_id = :job_id AND me.state = 'queued';
 
+-- name: steps_to_go(job_id)
+-- The denoising steps left until a job is rendered, by shape: its own (`mine`), those of the jobs
+-- that are queued before it, and those of the `running` ones.
+SELECT ahead.shape, CASE WHEN ahead.seq = me.seq THEN 1 ELSE 0 END AS mine, 0 AS running,
+    CAST(sum(ahead.steps) AS BIGINT) AS steps
+FROM jobs AS me JOIN jobs AS ahead ON ahead.state = 'queued'
+    AND (ahead.priority > me.priority OR (ahead.priority = me.priority AND ahead.seq <= me.seq))
+WHERE me.job_id = :job_id AND me.state = 'queued'
+GROUP BY ahead.shape, mine
+UNION ALL
+SELECT ahead.shape, CASE WHEN ahead.seq = me.seq THEN 1 ELSE 0 END AS mine, count(*) AS running,
+    CAST(sum(ahead.steps - ahead.step) AS BIGINT) AS steps
+FROM jobs AS me JOIN jobs AS ahead ON ahead.state = 'processing'
+WHERE me.job_id = :job_id AND (me.state = 'queued' OR ahead.seq = me.seq)
+GROUP BY ahead.shape, mine;
+
 -- name: count_live()
 SELECT 'queued' AS state, count(*) AS jobs FROM jobs WHERE state = 'queued'
 UNION ALL SELECT 'processing', count(*) FROM jobs WHERE state = 'processing'

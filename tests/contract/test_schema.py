@@ -8,9 +8,9 @@ from jobstore.job import Video
 from jobstore.moves import State
 
 INSERT = (
-    "INSERT INTO jobs (job_id, state, request, shape, source, key_id, priority, due_at,"
-    " accepted_at, changed_at{columns}) VALUES ('J2', '{state}', '{request}', 's', 't', 'k',"
-    " {priority}, 0, 0, 0{values})"
+    "INSERT INTO jobs (job_id, state, request, shape, steps, source, key_id, priority,"
+    " due_at, accepted_at, changed_at{columns}) VALUES ('J2', '{state}', '{request}', 's', 9, 't',"
+    " 'k', {priority}, 0, 0, 0{values})"
 )
 CLAIM = (
     "UPDATE jobs SET state = 'processing', lease_owner = 'A', lease_host = 'H', lease_ends_at = 1"

@@ -7,7 +7,7 @@ import pytest
 
 from contract_shop import Ask, Shop
 from jobstore.database import SQL
-from jobstore.job import Job
+from jobstore.job import Job, Phase
 from jobstore.moves import State
 
 
@@ -75,14 +75,33 @@ def test_a_history_tells_every_change(shop: Shop) -> None:
     ]
 
 
-def test_a_pace_is_that_of_the_last_renders_of_the_shape(shop: Shop, ask: Ask) -> None:
-    step_s = shop.store.views.step_s
-    assert step_s(ask().shape) is None
+def test_an_estimate_adds_up_what_stands_before_the_end(shop: Shop, ask: Ask) -> None:
+    """Steps of 0.3 s at one shape, of 2 s at another; the running job has done 3 of its 4 steps."""
+    views = shop.store.views
     for number, step_ms in enumerate([9000, 100, 200, 300, 400, 500]):
         shop.accept(f"J{number}")
+        assert views.eta_s(f"J{number}") == (None if number == 0 else pytest.approx(ETA[number]))
         shop.store.jobs.finish(shop.claim(), "H", shop.video(number), step_ms, 3000)
-    assert step_s(ask().shape) == 0.3
-    assert step_s(ask(num_frames=9).shape) is None
+    shop.accept("slow", request=ask(num_frames=9))
+    shop.store.jobs.finish(shop.claim(), "H", shop.video(9), 2000, 3000)
+    assert views.eta_s("slow") is None, "it is rendered"
+    shop.accept("running", request=ask(steps=4))
+    running = shop.claim()
+    shop.accept("behind", request=ask(steps=10))
+    shop.accept("slow behind", request=ask(steps=5, num_frames=9))
+    shop.accept("first", request=ask(steps=20), priority=5)
+    shop.store.jobs.advance(running, Phase.DENOISING, 3, 50)
+    assert views.eta_s("running") == pytest.approx(0.3)
+    assert views.eta_s("first") == pytest.approx(0.3 + 6)
+    assert views.eta_s("behind") == pytest.approx(0.3 + 6 + 3)
+    assert views.eta_s("slow behind") == pytest.approx(0.3 + 6 + 3 + 10)
+    shop.claim()
+    assert views.eta_s("slow behind") == pytest.approx((0.3 + 6 + 3) / 2 + 10), "two at work"
+    shop.accept("never rendered", request=ask(num_frames=13))
+    assert views.eta_s("never rendered") is None
+
+
+ETA = [0, 27, 13.65, 0.6, 0.75, 0.9]  # three steps, by the median of the renders so far
 
 
 FULL_SCAN = re.compile(

@@ -19,9 +19,10 @@ NUMBERS = """WITH RECURSIVE numbers (n) AS (
 ) """
 JOB_ID = "printf('01H%023d', n)"  # older than any ULID that is made today
 
-JOBS = f"""INSERT INTO jobs (job_id, state, request, shape, source, key_id, priority, due_at,
-    attempt, fence, stepped, step, step_ms, progress, accepted_at, changed_at, started_at, ended_at)
-{NUMBERS}SELECT {JOB_ID}, 'completed', :request, :shape, 'bench', 'main', 0, n,
+JOBS = f"""INSERT INTO jobs (job_id, state, request, shape, steps, source, key_id, priority,
+    due_at, attempt, fence, stepped, step, step_ms, progress, accepted_at, changed_at, started_at,
+    ended_at)
+{NUMBERS}SELECT {JOB_ID}, 'completed', :request, :shape, 50, 'bench', 'main', 0, n,
     1, 1, 1, 50, 500, 100, n, n + 3, n + 1, n + 3
 FROM numbers"""
 

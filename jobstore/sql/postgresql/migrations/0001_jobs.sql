@@ -32,6 +32,7 @@ CREATE TABLE jobs (
     lease_host       TEXT,
     lease_ends_at    BIGINT,
     phase            TEXT,
+    steps            BIGINT NOT NULL CHECK (steps >= 0),
     step             BIGINT  NOT NULL DEFAULT 0 CHECK (step >= 0),
     step_ms          BIGINT  CHECK (step_ms >= 0),
     progress         BIGINT  NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),

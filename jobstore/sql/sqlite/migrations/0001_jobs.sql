@@ -32,6 +32,7 @@ CREATE TABLE jobs (
     lease_host       TEXT,
     lease_ends_at    INTEGER,
     phase            TEXT,
+    steps            INTEGER NOT NULL CHECK (steps >= 0),
     step             INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
     step_ms          INTEGER CHECK (step_ms >= 0),
     progress         INTEGER NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
