@@ -1,48 +1,51 @@
-"""`python -m runner.pocket make`: write the embedded model to where `MODEL_DIR=pocket` looks."""
+"""`python -m runner.pocket`: train, measure and show the embedded model."""
 
 import argparse
-import shutil
-import tempfile
-from collections.abc import Callable
+import json
+import os
 from pathlib import Path
 
-from diffusers import WanPipeline
-from transformers.utils import logging as transformers_logging
-
-from jobstore.abilities import DESCRIPTION
 from jobstore.settings import EMBEDDED_MODEL
-from runner.pocket import architecture
 
 
 def main() -> None:
-    """Make the checkpoint unless it is there already."""
+    """Run one command; what it finds goes to stdout, what it does to stderr."""
+    asked = arguments()
+    if asked.command == "train":
+        from runner.pocket.train import train
+
+        train(asked.work, asked.processes, asked.folder)
+    from runner.pocket import measure
+
+    if asked.command == "sheet":
+        measure.sheet(asked.folder, asked.to)
+    else:
+        print(json.dumps(measure.measure(asked.folder)), flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m runner.pocket", description=__doc__)
-    parser.add_argument("command", choices=("make",))
-    parser.add_argument("--to", type=Path, default=EMBEDDED_MODEL, help="the folder to make")
-    folder = parser.parse_args().to
-    if not (folder / DESCRIPTION).exists():
-        make(folder)
-
-
-def make(folder: Path, build: Callable[[], WanPipeline] = architecture.pipeline) -> None:
-    """Write the checkpoint aside and rename it, so that a half one is never taken for whole.
-
-    Whoever makes it at the same time and is first wins; what is whole is never taken away.
-    """
-    transformers_logging.disable_progress_bar()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".checkpoint-") as scratch:
-        whole = Path(scratch) / folder.name
-        build().save_pretrained(whole)
-        description = architecture.ABILITIES.model_dump_json(indent=2)
-        (whole / DESCRIPTION).write_text(f"{description}\n", encoding="utf-8")
-        try:
-            whole.rename(folder)
-        except OSError:
-            if (folder / DESCRIPTION).exists():
-                return
-            shutil.rmtree(folder)
-            whole.rename(folder)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("train", "train anew, or go on where a run was stopped; measure at the end"),
+        ("measure", "render the prompts of the measurement and judge the clips"),
+        ("sheet", "draw a contact sheet"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument(
+            "--folder", type=Path, default=EMBEDDED_MODEL, help="the checkpoint (the embedded one)"
+        )
+        if name == "train":
+            command.add_argument(
+                "--work", type=Path, required=True, help="a folder for what is between two runs"
+            )
+            command.add_argument(
+                "--processes", type=int, default=os.cpu_count(), help="one for each core"
+            )
+        if name == "sheet":
+            command.add_argument("--to", type=Path, required=True, help="the PNG to write")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -33,8 +33,6 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("requirements.txt", "setup.cfg", "pyproject.toml", "bin/prepare"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
-    (folder / "runner" / "pocket" / "checkpoint").mkdir(parents=True)
-    (folder / "runner" / "pocket" / "checkpoint" / "wan22.json").touch()
     (tmp_path / "python").write_text(FAKE)
     (tmp_path / "python").chmod(0o755)
     return folder

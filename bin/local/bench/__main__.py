@@ -1,12 +1,14 @@
 """What bin/bench does once everything is installed."""
 
 import argparse
+import json
 import signal
 import sys
 import tempfile
 from pathlib import Path
 from typing import NoReturn
 
+from local.bench.pocket import bench_pocket
 from local.bench.queue import bench_queue, last_line
 
 
@@ -16,6 +18,9 @@ def main() -> int:
     signal.signal(signal.SIGHUP, interrupted)
     asked = arguments()
     try:
+        if asked.bench == "pocket":
+            print(json.dumps(bench_pocket(asked.clips)), flush=True)
+            return 0
         with tempfile.TemporaryDirectory(prefix="wan22-bench-") as folder:
             figures = bench_queue(
                 Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
@@ -31,7 +36,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="bin/bench",
-        description="Measure wan22 beside others, in turns; all figures are ratios.",
+        description="Measure wan22 on this machine; beside others in turns, as ratios.",
     )
     benches = parser.add_subparsers(dest="bench", required=True)
     queue = benches.add_parser("queue", help="the job store, beside huey, litequeue, procrastinate")
@@ -42,6 +47,8 @@ def arguments() -> argparse.Namespace:
     queue.add_argument(
         "--no-growth", dest="growth", action="store_false", help="leave the million jobs out"
     )
+    pocket = benches.add_parser("pocket", help="the embedded model: seconds a clip, memory")
+    pocket.add_argument("--clips", type=at_least_one, default=5, help="clips to render (5)")
     return parser.parse_args()
 
 
