@@ -12,9 +12,9 @@ def main() -> None:
     """Run one command; what it finds goes to stdout, what it does to stderr."""
     asked = arguments()
     if asked.command == "train":
-        from runner.pocket.train import train
+        from runner.pocket.train import Plan, train
 
-        train(asked.work, asked.processes, asked.folder)
+        train(asked.work, asked.processes, asked.folder, Plan())
     from runner.pocket import measure
 
     if asked.command == "sheet":

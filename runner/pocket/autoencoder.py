@@ -1,7 +1,6 @@
 """Train the VAE on the synthetic world, so that colour, shape and motion survive it."""
 
 import random
-import time
 from pathlib import Path
 
 import torch
@@ -16,13 +15,12 @@ from runner.pocket.world import FRAMES, SIDE, Scenes
 STEPS = 2800
 RATE = 4e-3
 AVERAGE = 0.993
-EVERY = 100
 CROP, CROP_FRAMES = 64, 9
 FREE, WHOLE, SINGLE = 0.12, 0.13, 0.07
 VISIBLE = 0.2
 
 
-def train(work: Path, processes: int, steps: int = STEPS) -> None:
+def train(work: Path, processes: int, steps: int) -> None:
     """Train in `work`, going on where an earlier run stopped."""
     descent.together(processes, work, _train, work, steps)
 
@@ -37,21 +35,14 @@ def _train(work: Path, steps: int) -> None:
     )
     way.load(work / "vae.pt")
     chance = Generator().manual_seed(1000 * way.done + descent.rank())
-    loss_of = torch.compile(_loss, dynamic=False)
-    start, seen = time.monotonic(), way.done
-    while way.done < steps:
+    loss_of = descent.compiled(_loss)
+
+    def loss_at() -> Tensor:
         video = batch(chance, random.Random(way.done).random())
         with torch.autocast("cpu", torch.bfloat16):
-            loss = loss_of(vae, video)
-        way.step(loss)
-        if descent.rank() == 0 and way.done % EVERY == 0:
-            pace = (time.monotonic() - start) / (way.done - seen)
-            print(
-                f"vae {way.done}/{steps} loss {loss.item():.4f} psnr {psnr(way.average):.2f} dB "
-                f"{pace:.2f} s a step, {pace * (steps - way.done) / 60:.0f} min to go",
-                flush=True,
-            )
-            way.save(work / "vae.pt")
+            return loss_of(vae, video)
+
+    way.walk(work / "vae.pt", loss_at, lambda: f"psnr {psnr(way.average):.2f} dB, ")
 
 
 def batch(chance: Generator, kind: float) -> Tensor:

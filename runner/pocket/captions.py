@@ -17,7 +17,8 @@ SAID = {
     "grow": ("grows", "grows", "expands", "gets bigger", "becomes larger"),
     "shrink": ("shrinks", "shrinks", "gets smaller", "becomes smaller"),
 }
-EMPTY, POINTED, GROUNDED, CAPITAL, DOT = 0.12, 0.12, 0.5, 0.3, 0.3
+EMPTY, POINTED, PARTIAL, GROUNDED, CAPITAL, DOT = 0.12, 0.12, 0.2, 0.5, 0.3, 0.3
+PLACE_OF_SHAPE = 2  # in "a red circle moves left"
 
 
 def prompt(colour: int, shape: int, motion: int) -> str:
@@ -31,19 +32,27 @@ def caption(
 ) -> str:
     """Say it in one of many ways, or say nothing, which trains the guidance.
 
-    Where an image is given, some captions only tell its motion ("it moves left").
+    One in five leaves a part open ("a circle moves left"), and where an image is given, some only
+    tell its motion ("it moves left").
     """
-    colour, shape, motion = triple
     if chance.random() < EMPTY:
         return ""
-    motion_said = chance.choice(SAID[MOTIONS[motion]])
+    colour, shape, motion = triple
+    said = chance.choice(SAID[MOTIONS[motion]])
     if image and chance.random() < POINTED:
-        words = f"it {motion_said}"
+        words = f"it {said}"
     else:
-        name = chance.choice(NAMES[SHAPES[shape]])
-        article = chance.choice(("a", "a", "the"))
-        words = f"{article} {tuple(COLOURS)[colour]} {name} {motion_said}"
-        if article == "a" and words.startswith("a orange"):
+        parts = [
+            chance.choice(("a", "a", "the")),
+            tuple(COLOURS)[colour],
+            chance.choice(NAMES[SHAPES[shape]]),
+            said,
+        ]
+        if chance.random() < PARTIAL:
+            left_open = chance.randrange(1, len(parts))
+            parts[left_open] = "shape" if left_open == PLACE_OF_SHAPE else ""
+        words = " ".join(part for part in parts if part)
+        if words.startswith("a orange"):
             words = f"an{words[1:]}"
         if chance.random() < GROUNDED:
             words += f" on a {tuple(GROUNDS)[ground]} background"

@@ -3,6 +3,8 @@
 import copy
 import math
 import os
+import shutil
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from torch.nn import Parameter
 
 WARM_UP = 40
 LAST_RATE = 0.02
+EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,32 @@ class Descent:
             for mean, now in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(now, 1 - keep)
 
+    def walk(
+        self, file: Path, loss_at: Callable[[], Tensor], also: Callable[[], str] = str
+    ) -> None:
+        """Go all the way from where `file` says, telling how far it is and saving every 100 steps.
+
+        Args:
+            file: where the state is kept; its name says what is being trained.
+            loss_at: draws the next batch and answers its loss.
+            also: measures what else is to be told.
+        """
+        began, first, recent = time.monotonic(), self.done, 0.0
+        while self.done < self.course.steps:
+            loss = loss_at()
+            self.step(loss)
+            recent = 0.99 * recent + 0.01 * loss.item() if recent else loss.item()
+            left = self.course.steps - self.done
+            if rank() or (self.done % EVERY and left):
+                continue
+            pace_s = (time.monotonic() - began) / (self.done - first)
+            print(
+                f"{file.stem} {self.done}/{self.course.steps} loss {recent:.4f} {also()}"
+                f"{pace_s:.2f} s a step, {pace_s * left / 60:.0f} min to go",
+                flush=True,
+            )
+            self.save(file)
+
     def save(self, file: Path) -> None:
         """Write everything needed to go on, whole or not at all."""
         scratch = file.with_suffix(".new")
@@ -115,6 +144,13 @@ def together(processes: int, work: Path, target: Callable[..., None], *arguments
     meeting = work / "meeting"
     meeting.unlink(missing_ok=True)
     spawn(_one, args=(processes, meeting, target, arguments), nprocs=processes)
+
+
+def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Compile a loss for each shape that it is given, where there is a compiler to do it with."""
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        return function
+    return torch.compile(function, dynamic=False)
 
 
 def rank() -> int:

@@ -1,7 +1,6 @@
 """Train the transformer and the text encoder on encoded clips of the synthetic world."""
 
 import random
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,9 @@ from runner.pocket.words import tokenizer
 from runner.pocket.world import FRAMES
 
 CLIPS = 4000
-STEPS = 9000
+STEPS = 7000
 RATE = 2e-3
 AVERAGE = 0.998
-EVERY = 100
 SHIFT, SHIFTED = 3.0, 0.85
 WITH_IMAGE = 0.4
 LENGTHS = (
@@ -68,13 +66,13 @@ class Dreamer(nn.Module):
         return [each for each in self.parameters() if each not in inner]
 
 
-def encode(vae: AutoencoderKLWan, work: Path, processes: int, clips: int = CLIPS) -> None:
+def encode(vae: AutoencoderKLWan, work: Path, processes: int, clips: int) -> None:
     """Encode the clips of the training into `work/clips.pt`, unless they are there."""
     if not (work / "clips.pt").exists():
         descent.together(processes, work, _encode, vae, work, clips)
 
 
-def train(work: Path, processes: int, steps: int = STEPS) -> None:
+def train(work: Path, processes: int, steps: int) -> None:
     """Train in `work`, going on where an earlier run stopped."""
     descent.together(processes, work, _train, work, steps)
 
@@ -135,25 +133,17 @@ def _train(work: Path, steps: int) -> None:
     way.load(work / "transformer.pt")
     seed = 1000 * way.done + descent.rank()
     chance, dice = Generator().manual_seed(seed), random.Random(seed)
-    loss_of = torch.compile(_loss, dynamic=False)
-    start, seen, recent = time.monotonic(), way.done, 0.0
-    while way.done < steps:
+    loss_of = descent.compiled(_loss)
+
+    def loss_at() -> Tensor:
         length = _length(way.done / steps, random.Random(way.done))
         clean, words, given = _batch(clips, dreamer, length, dice)
         sigma = _sigma(len(clean), length, given, chance)
         noise = torch.randn(clean.shape, generator=chance)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = loss_of(dreamer, clean, noise, sigma, words)
-        way.step(loss)
-        recent = recent * 0.99 + loss.item() * 0.01 if recent else loss.item()
-        if descent.rank() == 0 and way.done % EVERY == 0:
-            pace = (time.monotonic() - start) / (way.done - seen)
-            print(
-                f"transformer {way.done}/{steps} loss {recent:.4f} {pace:.2f} s a step, "
-                f"{pace * (steps - way.done) / 60:.0f} min to go",
-                flush=True,
-            )
-            way.save(work / "transformer.pt")
+            return loss_of(dreamer, clean, noise, sigma, words)
+
+    way.walk(work / "transformer.pt", loss_at)
 
 
 def _length(share: float, dice: random.Random) -> int:

@@ -1,7 +1,10 @@
 """The embedded model's world, its training and its measurement; what it can do: test_adherence."""
 
 import itertools
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -11,13 +14,16 @@ import torch
 from torch import Generator
 from torch.nn import Parameter
 
+from jobstore.abilities import Abilities
+from jobstore.job import Request
 from runner.pocket import architecture, captions, denoiser, whole, world
 from runner.pocket.descent import Course, Descent
 from runner.pocket.dreamer import LONGEST, Dreamer
 from runner.pocket.judge import NONE, Frames, Seen, judge
 from runner.pocket.measure import read
 from runner.pocket.words import tokenizer
-from runner.render import video
+from runner.render import film, video
+from runner.render.model import load
 
 Triple = tuple[int, int, int]
 
@@ -154,3 +160,40 @@ def test_every_weight_is_trained_one_way_or_the_other() -> None:
     count = sum(each.numel() for kind in (muon, adam) for each in kind.param_groups[0]["params"])
     assert count == sum(each.numel() for each in dreamer.parameters())
     assert all(min(each.shape) > 1 for each in muon.param_groups[0]["params"])
+
+
+@pytest.mark.long
+def test_the_training_runs_from_nothing_to_a_checkpoint_and_not_twice(tmp_path: Path) -> None:
+    """A few steps of each stage, in two processes; a second run finds nothing left to do."""
+    work, folder = tmp_path / "work", tmp_path / "checkpoint"
+    training = (
+        "from pathlib import Path\nfrom runner.pocket.train import Plan, train\n"
+        f"train(Path({str(work)!r}), 2, Path({str(folder)!r}), Plan(3, 8, 3))"
+    )
+    told = []
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", training],
+            env=os.environ | {"CXX": "no compiler"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append([line.split(" loss")[0] for line in run.stdout.splitlines()])
+    assert told == [["vae 3/3", "clips 0/4", "transformer 3/3"], []]
+    abilities = Abilities.read(folder)
+    request = Request(
+        prompt="a red circle moves right",
+        negative_prompt="",
+        image=None,
+        width=128,
+        height=128,
+        num_frames=5,
+        fps=abilities.fps,
+        steps=2,
+        guidance_scale=3.0,
+        seed=1,
+    )
+    frames = film.render(load(folder, abilities), request, tmp_path, lambda *_: None)
+    assert frames.shape == (5, 128, 128, 3)
+    assert load(folder, abilities).text.vae.config.latents_std != [1.0] * 48
