@@ -18,13 +18,14 @@ SAID = {
     "shrink": ("shrinks", "shrinks", "gets smaller", "becomes smaller"),
 }
 EMPTY, POINTED, PARTIAL, GROUNDED, CAPITAL, DOT = 0.12, 0.12, 0.2, 0.5, 0.3, 0.3
-PLACE_OF_SHAPE = 2  # in "a red circle moves left"
+PLACE_OF_SHAPE = 1  # in "red circle moves left"
 
 
 def prompt(colour: int, shape: int, motion: int) -> str:
     """Say it in the plainest way: "a red circle moves right"."""
-    name = SHAPES[shape]
-    return f"a {tuple(COLOURS)[colour]} {name} {SAID[MOTIONS[motion]][0]}"
+    return _with_article(
+        "a", f"{tuple(COLOURS)[colour]} {SHAPES[shape]} {SAID[MOTIONS[motion]][0]}"
+    )
 
 
 def caption(
@@ -42,18 +43,12 @@ def caption(
     if image and chance.random() < POINTED:
         words = f"it {said}"
     else:
-        parts = [
-            chance.choice(("a", "a", "the")),
-            tuple(COLOURS)[colour],
-            chance.choice(NAMES[SHAPES[shape]]),
-            said,
-        ]
+        article = chance.choice(("a", "a", "the"))
+        parts = [tuple(COLOURS)[colour], chance.choice(NAMES[SHAPES[shape]]), said]
         if chance.random() < PARTIAL:
-            left_open = chance.randrange(1, len(parts))
+            left_open = chance.randrange(len(parts))
             parts[left_open] = "shape" if left_open == PLACE_OF_SHAPE else ""
-        words = " ".join(part for part in parts if part)
-        if words.startswith("a orange"):
-            words = f"an{words[1:]}"
+        words = _with_article(article, " ".join(part for part in parts if part))
         if chance.random() < GROUNDED:
             words += f" on a {tuple(GROUNDS)[ground]} background"
     if chance.random() < CAPITAL:
@@ -61,3 +56,7 @@ def caption(
     if chance.random() < DOT:
         words += "."
     return words
+
+
+def _with_article(article: str, words: str) -> str:
+    return f"an {words}" if article == "a" and words.startswith("o") else f"{article} {words}"
