@@ -84,6 +84,11 @@ class Settings(BaseSettings):
         return self.data_dir / "work"
 
     @property
+    def embeddings(self) -> Path:
+        """Where embeddings of texts are kept; may be emptied at any time."""
+        return self.work / "embeddings"
+
+    @property
     def wake(self) -> Path:
         """Where processes wake each other."""
         return self.work / "wake"

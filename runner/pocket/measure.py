@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +47,18 @@ def measure(folder: Path) -> dict[str, float]:
         are as asked: of all, of combinations that training never saw (`unseen_`), of those that
         start from a picture (`image_`); the peak signal to noise ratios in dB; seconds a clip.
     """
-    torch.set_num_threads(2)
-    model = load(folder, Abilities.read(folder))
+    with opened(folder) as model:
+        return _measured(model)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Model]:
+    """Load a checkpoint; what its texts mean to it is kept for no longer than this."""
+    with tempfile.TemporaryDirectory() as embeddings:
+        yield load(folder, Abilities.read(folder), Path(embeddings))
+
+
+def _measured(model: Model) -> dict[str, float]:
     found = {"all": Counter[str](), "unseen": Counter[str](), "image": Counter[str]()}
     first, trip = [], []
     started = time.monotonic()
@@ -164,20 +175,21 @@ def sheet(folder: Path, file: Path, rows: int = 12) -> None:
 
     They are combinations that training never saw, one after the other; none is picked by hand.
     """
-    model = load(folder, Abilities.read(folder))
-    strips = []
-    for asked in prompts()[:rows]:
-        strip = Image.new("RGB", (4 * (world.SIDE + GAP), world.SIDE + TITLE), "white")
-        ImageDraw.Draw(strip).text((2, 2), captions.prompt(*asked.triple), "black")
-        for place, frame in enumerate(render(model, asked)[:: world.FRAMES // 4][:4]):
-            strip.paste(Image.fromarray(frame), (place * (world.SIDE + GAP), TITLE))
-        strips.append(strip)
-        console.print(captions.prompt(*asked.triple))
+    with opened(folder) as model:
+        strips = [_strip(model, asked) for asked in prompts()[:rows]]
     width, height = strips[0].size
     whole = Image.new("RGB", (2 * width + GAP, (rows // 2) * (height + GAP)), "white")
     for number, strip in enumerate(strips):
         whole.paste(strip, (number % 2 * (width + GAP), number // 2 * (height + GAP)))
     whole.save(file, optimize=True)
+
+
+def _strip(model: Model, asked: Asked) -> Image.Image:
+    strip = Image.new("RGB", (4 * (world.SIDE + GAP), world.SIDE + TITLE), "white")
+    ImageDraw.Draw(strip).text((2, 2), captions.prompt(*asked.triple), "black")
+    for place, frame in enumerate(render(model, asked)[:: world.FRAMES // 4][:4]):
+        strip.paste(Image.fromarray(frame), (place * (world.SIDE + GAP), TITLE))
+    return strip
 
 
 def _drawn(triple: Triple, seed: int) -> Frames:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from jobstore.job import Phase, Request
-from runner.render.model import TEXT_TOKENS, Model
+from runner.render.model import Model
 from runner.render.picture import open_covering
 
 Frames = NDArray[np.uint8]
@@ -40,15 +40,14 @@ def render(model: Model, request: Request, images: Path, tell: Tell) -> Frames:
 
 
 def encode_prompt(model: Model, request: Request) -> dict[str, torch.Tensor | None]:
-    """Embed both prompts: shape (1, token=512, width), rows past the text are zero."""
-    positive, negative = model.text.encode_prompt(
-        request.prompt,
-        negative_prompt=request.negative_prompt,
-        do_classifier_free_guidance=request.guidance_scale > 1,
-        max_sequence_length=TEXT_TOKENS,
-        device=model.device,
-    )
-    return {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+    """Embed both prompts: shape (1, token=512, width), rows past the text are zero.
+
+    The negative one counts only where the pipelines guide, which is above a scale of 1.
+    """
+    guided = request.guidance_scale > 1
+    texts = [request.prompt, request.negative_prompt] if guided else [request.prompt]
+    positive, *negative = (rows.to(model.device) for rows in model.embeddings.of(texts))
+    return {"prompt_embeds": positive, "negative_prompt_embeds": negative[0] if guided else None}
 
 
 def denoise(
@@ -82,7 +81,6 @@ def denoise(
         num_inference_steps=request.steps,
         guidance_scale=request.guidance_scale,
         generator=torch.Generator("cpu").manual_seed(request.seed),
-        max_sequence_length=TEXT_TOKENS,
         callback_on_step_end=after_step,
         output_type="latent",
     )

@@ -10,14 +10,15 @@ from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from jobstore.abilities import Abilities
-
-TEXT_TOKENS = 512  # the padding with zeros to this length is part of what the model was trained on
+from runner.render.embeddings import Embeddings
+from runner.render.text import TextEncoder
 
 
 @dataclass(frozen=True)
 class Model:
     """Two pipelines over the same parts, and what the model says of itself.
 
+    Neither pipeline has a text encoder: they are given embeddings.
     Text takes one timestep for the whole video, pictures one per token, since the tokens of the
     first frame are already clean: same mathematics where both apply, 3 GiB less memory for text.
     """
@@ -26,6 +27,7 @@ class Model:
     device: torch.device
     text: WanPipeline
     image: WanImageToVideoPipeline
+    embeddings: Embeddings
 
     @property
     def gpu(self) -> str | None:
@@ -43,11 +45,17 @@ class Model:
         return UniPCMultistepScheduler.from_config(config, flow_shift=self.abilities.flow_shift)
 
 
-def load(folder: Path, abilities: Abilities) -> Model:
+def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
     """Load a checkpoint in the diffusers format of Wan 2.2 TI2V-5B, onto the GPU if there is one.
 
     On a GPU the transformer and the text encoder run in bfloat16; everything else is float32. Parts
-    are never converted after they are loaded, since some of their modules must stay float32.
+    are never converted after they are loaded, since some of their modules must stay float32. The
+    text encoder is only looked at: its weights are streamed when a new text comes.
+
+    Args:
+        folder: the checkpoint.
+        abilities: what its description says.
+        embeddings: the folder where embeddings of texts are kept.
 
     Raises:
         OSError: a file of the checkpoint is missing or broken.
@@ -57,6 +65,7 @@ def load(folder: Path, abilities: Abilities) -> Model:
     precision = torch.bfloat16 if device.type == "cuda" else torch.float32
     text = WanPipeline.from_pretrained(
         folder,
+        text_encoder=None,
         dtype={"default": precision, "vae": torch.float32},
         expand_timesteps=False,
         local_files_only=True,
@@ -65,14 +74,17 @@ def load(folder: Path, abilities: Abilities) -> Model:
     text.set_progress_bar_config(disable=True)
     image = WanImageToVideoPipeline(
         tokenizer=text.tokenizer,
-        text_encoder=text.text_encoder,
+        text_encoder=None,
         vae=text.vae,
         scheduler=text.scheduler,
         transformer=text.transformer,
         expand_timesteps=True,
     )
     image.set_progress_bar_config(disable=True)
-    return Model(abilities, device, text, image)
+    encoder = TextEncoder(folder, text.tokenizer, device, precision)
+    return Model(
+        abilities, device, text, image, Embeddings(embeddings, encoder, abilities.revision)
+    )
 
 
 def speak_with_our_voice() -> None:

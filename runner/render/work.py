@@ -66,7 +66,7 @@ class Render:
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
         abilities = self.settings.abilities()
-        self._model = load(self.settings.model, abilities)
+        self._model = load(self.settings.model, abilities, self.settings.embeddings)
         for file in sweep(self.settings, self.stage.store.views):
             log.info("work.swept", file=file.name)
         self.facts = {

@@ -28,8 +28,9 @@ Encode = Callable[[Model, Request], Embeddings]
 
 
 @pytest.fixture(scope="module")
-def model(embedded: Path) -> Model:
-    return load(embedded, Abilities.read(embedded).model_copy(update={"steps": STEPS}))
+def model(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    abilities = Abilities.read(embedded).model_copy(update={"steps": STEPS})
+    return load(embedded, abilities, tmp_path_factory.mktemp("embeddings"))
 
 
 def follows_its_prompt(model: Model) -> None:

@@ -194,6 +194,7 @@ def test_the_training_runs_from_nothing_to_a_checkpoint_and_not_twice(tmp_path: 
         guidance_scale=3.0,
         seed=1,
     )
-    frames = film.render(load(folder, abilities), request, tmp_path, lambda *_: None)
+    model = load(folder, abilities, tmp_path)
+    frames = film.render(model, request, tmp_path, lambda *_: None)
     assert frames.shape == (5, 128, 128, 3)
-    assert load(folder, abilities).text.vae.config.latents_std != [1.0] * 48
+    assert model.text.vae.config.latents_std != [1.0] * 48

@@ -5,10 +5,8 @@ import resource
 import time
 from statistics import median
 
-from jobstore.abilities import Abilities
 from jobstore.settings import EMBEDDED_MODEL
-from runner.pocket.measure import prompts, render
-from runner.render.model import load
+from runner.pocket.measure import opened, prompts, render
 
 
 def bench_pocket(clips: int) -> dict[str, float]:
@@ -25,10 +23,10 @@ def bench_pocket(clips: int) -> dict[str, float]:
 
 def render_clips(clips: int) -> tuple[list[float], int]:
     """Answer the seconds of each clip but the first, and the peak of resident memory in KiB."""
-    model = load(EMBEDDED_MODEL, Abilities.read(EMBEDDED_MODEL))
     took = []
-    for asked in prompts()[: clips + 1]:
-        began = time.monotonic()
-        render(model, asked)
-        took.append(time.monotonic() - began)
+    with opened(EMBEDDED_MODEL) as model:
+        for asked in prompts()[: clips + 1]:
+            began = time.monotonic()
+            render(model, asked)
+            took.append(time.monotonic() - began)
     return took[1:], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

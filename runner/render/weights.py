@@ -1,0 +1,97 @@
+"""The tensors of a checkpoint part, read from memory-mapped files only when they are asked for.
+
+A mapped page is the file's own in the page cache: the kernel may drop it again, so that reading
+costs no memory that would have to be kept.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+WHOLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+class WeightsBroken(OSError):
+    """Files of the checkpoint are missing or broken.
+
+    No job is at fault: let them wait, and have a person download the checkpoint again.
+    """
+
+    def __init__(self, path: Path, fault: object) -> None:
+        """Name the file or folder, and what is wrong with it."""
+        super().__init__(f"{path}: {fault}; download this part of the checkpoint again")
+
+
+class Weights:
+    """The tensors of one folder, by name. No error is left in the files once they are opened."""
+
+    def __init__(self, folder: Path, files: Mapping[str, Any]) -> None:
+        """Know for each name the opened file that holds it."""
+        self._folder = folder
+        self._files = files
+
+    def shape(self, name: str) -> torch.Size | None:
+        """Tell the shape of a tensor without reading it; None if there is no such tensor."""
+        if name not in self._files:
+            return None
+        return torch.Size(self._files[name].get_slice(name).get_shape())
+
+    def check(self, name: str, shape: torch.Size) -> None:
+        """Make sure that there is a tensor of this shape.
+
+        Raises:
+            WeightsBroken: there is none.
+        """
+        if self.shape(name) != shape:
+            fault = f"{name} should have the shape {list(shape)}, and has {self.shape(name)}"
+            raise WeightsBroken(self._folder, fault)
+
+    def read(self, name: str) -> torch.Tensor:
+        """Read a tensor: pages of the file, as long as it is not converted or moved."""
+        tensor: torch.Tensor = self._files[name].get_tensor(name)
+        return tensor
+
+    def rows(self, name: str, numbers: list[int]) -> torch.Tensor:
+        """Read some rows of a matrix and no others: shape (row, column)."""
+        matrix = self._files[name].get_slice(name)
+        return torch.stack([matrix[number] for number in numbers])
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Weights]:
+    """Open the files of one part of a checkpoint, as transformers writes them: one, or an index.
+
+    Raises:
+        WeightsBroken: a file is missing, is cut off, or is none of its kind.
+    """
+    with ExitStack() as stack:
+        files = {}
+        for path in paths(folder):
+            try:
+                file = stack.enter_context(safe_open(path, framework="pt"))
+            except (OSError, SafetensorError) as error:
+                raise WeightsBroken(path, error) from error
+            files.update(dict.fromkeys(file.keys(), file))
+        yield Weights(folder, files)
+
+
+def paths(folder: Path) -> list[Path]:
+    """List the files that hold the tensors.
+
+    Raises:
+        WeightsBroken: the index is none.
+    """
+    index = folder / INDEX
+    if (folder / WHOLE).exists() or not index.exists():
+        return [folder / WHOLE]
+    try:
+        names = set(json.loads(index.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise WeightsBroken(index, f"it is no index of weights ({error!r})") from error
+    return [folder / name for name in sorted(names)]
