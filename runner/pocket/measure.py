@@ -73,7 +73,7 @@ def _measured(model: Model) -> dict[str, float]:
             found[kind].update(marks)
         if asked.picture is not None:
             first.append(psnr(frames[0], asked.picture))
-            trip.append(psnr(round_trip(model, asked.picture[None])[0], asked.picture))
+            trip.append(psnr(shown(round_trip(model, asked.picture[None]))[0], asked.picture))
         console.print(
             f"{number}/{len(wanted)} {captions.prompt(*asked.triple)}"
             f"{' from a picture' if asked.picture is not None else ''}: {judge(frames)}"
@@ -131,16 +131,15 @@ def render(
             guidance_scale=able.guidance_scale if guidance_scale is None else guidance_scale,
             seed=asked.seed,
         )
-        pixels = film.render(model, request, Path(scratch), _silent)
-        file = Path(scratch) / "clip.mp4"
-        video.encode(pixels, file, able.fps)
-        return read(file)
+        return shown(film.render(model, request, Path(scratch), _silent))
 
 
-def read(file: Path) -> Frames:
-    """Read an MP4 back as a player shows it: uint8 `[f, h, w, 3]`."""
-    with av.open(str(file)) as container:
-        return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
+def shown(frames: Frames) -> Frames:
+    """Write frames as the service does and read them as a player shows them."""
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        video.encode(frames, Path(file.name), fps=24)
+        with av.open(file.name) as container:
+            return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
 
 
 def vae_psnr(model: Model, clips: int = 24) -> float:

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from jobstore.abilities import Abilities
 from jobstore.job import Request
 from runner.pocket import captions
 from runner.pocket.judge import Frames, judge
-from runner.pocket.measure import Asked, prompts, psnr, render, round_trip
-from runner.pocket.world import COLOURS, UNSEEN_TRIPLES
+from runner.pocket.measure import Asked, prompts, psnr, render, round_trip, shown
+from runner.pocket.world import COLOURS, GROUNDS, UNSEEN_TRIPLES
 from runner.render import film
 from runner.render.model import Model, load
 
 STEPS = 10
 NAMES = tuple(COLOURS)
+ASKED = [Asked(UNSEEN_TRIPLES[3 * n + n % 3], 70 + n) for n in range(6)]
 Embeddings = dict[str, torch.Tensor | None]
 Encode = Callable[[Model, Request], Embeddings]
 
@@ -33,37 +35,44 @@ def model(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
     return load(embedded, abilities, tmp_path_factory.mktemp("embeddings"))
 
 
+def clips(model: Model, **how: Any) -> list[Frames]:
+    return [render(model, each, **how) for each in ASKED]
+
+
 def follows_its_prompt(model: Model) -> None:
-    """Nine combinations that training never saw."""
-    asked = [Asked(triple, 70 + seed) for seed, triple in enumerate(UNSEEN_TRIPLES[::2])]
-    seen = [judge(render(model, each)) for each in asked]
+    """In colour, shape and motion, and without haze: nearly all is object or ground."""
+    shown = clips(model)
+    seen = [judge(each) for each in shown]
     found = np.array([(each.colour, each.shape, each.motion) for each in seen])
-    colour, shape, motion = (found == [each.triple for each in asked]).mean(0)
-    assert colour > 0.8
-    assert shape > 0.6
-    assert motion > 0.7
+    right = (found == [each.triple for each in ASKED]).sum(0)
+    assert right.min() >= len(ASKED) - 1, right
+    assert np.mean([clear(*each) for each in zip(shown, ASKED, strict=True)]) > 0.9
 
 
 def is_steered_by_guidance(model: Model) -> None:
-    """Without guidance the asked colour is there, but purer with it."""
-    asked = [Asked(triple, 70 + seed) for seed, triple in enumerate(UNSEEN_TRIPLES[::3])]
-    without = [amount(render(model, each, guidance_scale=1.0), each) for each in asked]
-    usual = [amount(render(model, each), each) for each in asked]
-    assert np.mean(usual) > np.mean(without) + 0.02
+    """The asked colour is there without guidance too; with it there is more of it."""
+    assert shown_of_asked(clips(model)) > 1.04 * shown_of_asked(clips(model, guidance_scale=1.0))
 
 
 def heeds_its_negative_prompt(model: Model) -> None:
-    """It takes the asked colour away where it names it, and leaves it where it names another."""
-    asked = [Asked(triple, 70 + seed) for seed, triple in enumerate(UNSEEN_TRIPLES[::3])]
+    """Where the negative prompt says all that is asked, it takes the guidance away.
 
-    def shown(shift: int) -> float:
-        clips = []
-        for each in asked:
-            colour = NAMES[(each.triple[0] + shift) % len(NAMES)]
-            clips.append(amount(render(model, each, negative_prompt=colour), each))
-        return float(np.mean(clips))
-
-    assert shown(0) < shown(3) - 0.02
+    And where it names the asked colour, there is less of it than where it names another.
+    """
+    texts = [captions.prompt(*each.triple) for each in ASKED]
+    undone = [
+        render(model, each, negative_prompt=text) for each, text in zip(ASKED, texts, strict=True)
+    ]
+    unguided = clips(model, guidance_scale=1.0)
+    assert shown_of_asked(undone) == pytest.approx(shown_of_asked(unguided), rel=0.01)
+    own, other = (
+        [
+            render(model, each, negative_prompt=NAMES[(each.triple[0] + step) % len(NAMES)])
+            for each in ASKED
+        ]
+        for step in (0, 3)
+    )
+    assert shown_of_asked(own) < 0.9 * shown_of_asked(other)
 
 
 def starts_from_its_picture(model: Model) -> None:
@@ -73,15 +82,31 @@ def starts_from_its_picture(model: Model) -> None:
         assert each.picture is not None
         frames = render(model, each)
         right += judge(frames).motion == each.triple[2]
-        trip = psnr(round_trip(model, each.picture[None])[0], each.picture)
+        trip = psnr(shown(round_trip(model, each.picture[None]))[0], each.picture)
         assert psnr(frames[0], each.picture) > trip - 1
     assert right >= 5
 
 
-def amount(frames: Frames, asked: Asked) -> float:
-    """Say which share of the clip's pixels has the asked colour, or nearly."""
-    colour = np.array(COLOURS[NAMES[asked.triple[0]]]) * 255
-    return float((np.abs(frames - colour).max(-1) < 40).mean())
+def shown_of_asked(shown: list[Frames]) -> float:
+    """Say which share of all pixels has the asked colour, or nearly."""
+    pairs = zip(shown, ASKED, strict=True)
+    return float(np.mean([(away(each, colour_of(asked)) < 40).mean() for each, asked in pairs]))
+
+
+def clear(frames: Frames, asked: Asked) -> float:
+    """Say which share of the pixels has the asked colour or that of a ground, and nothing else."""
+    colours = [colour_of(asked), *GROUNDS.values()]
+    return float((np.min([away(frames, each) for each in colours], axis=0) < 16).mean())
+
+
+def colour_of(asked: Asked) -> tuple[float, float, float]:
+    return COLOURS[NAMES[asked.triple[0]]]
+
+
+def away(frames: Frames, colour: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Say how far each pixel is from a colour, of 255."""
+    distance: NDArray[np.float64] = np.abs(frames - np.array(colour) * 255).max(-1)
+    return distance
 
 
 CHECKS = (
@@ -141,7 +166,7 @@ def test_a_fault_in_the_words_is_seen(
         follows_its_prompt(model)
 
 
-@pytest.mark.parametrize("shift", [0.05, 60.0])
+@pytest.mark.parametrize("shift", [0.2, 1.0])
 def test_a_wrong_shift_is_seen(shift: float, model: Model) -> None:
     abilities = model.abilities.model_copy(update={"flow_shift": shift})
     with pytest.raises(AssertionError):
