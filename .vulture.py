@@ -6,4 +6,5 @@ image_base64, image_url, revision  # fields of a request and of a model's descri
 LOADING_MODEL, UPLOADING  # words of the API
 before, after  # what a move is
 delivered_at, teardown  # a column that a model of the tables has; called by hypothesis
+index_for_timestep  # called by the scheduler itself
 pytest_terminal_summary  # called by pytest

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from local.bench.queue import bench_queue, last_line
+from local.bench.vram import bench_vram
 
 
 def main() -> int:
@@ -17,9 +18,12 @@ def main() -> int:
     asked = arguments()
     try:
         with tempfile.TemporaryDirectory(prefix="wan22-bench-") as folder:
-            figures = bench_queue(
-                Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
-            )
+            if asked.bench == "vram":
+                figures: dict[str, float | None] = {**bench_vram(Path(folder), say)}
+            else:
+                figures = bench_queue(
+                    Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
+                )
     except KeyboardInterrupt:
         say("Stopped.")
         return 130
@@ -31,7 +35,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="bin/bench",
-        description="Measure wan22 beside others, in turns; all figures are ratios.",
+        description="Measure wan22 beside others, in turns; the last line is JSON.",
     )
     benches = parser.add_subparsers(dest="bench", required=True)
     queue = benches.add_parser("queue", help="the job store, beside huey, litequeue, procrastinate")
@@ -42,6 +46,7 @@ def arguments() -> argparse.Namespace:
     queue.add_argument(
         "--no-growth", dest="growth", action="store_false", help="leave the million jobs out"
     )
+    benches.add_parser("vram", help="GiB of a card that the 5B takes, counted without a card")
     return parser.parse_args()
 
 
