@@ -7,4 +7,5 @@ LOADING_MODEL, UPLOADING  # words of the API
 before, after  # what a move is
 delivered_at, teardown  # a column that a model of the tables has; called by hypothesis
 forward  # called by torch
+index_for_timestep  # called by the scheduler itself
 pytest_terminal_summary  # called by pytest

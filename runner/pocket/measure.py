@@ -4,7 +4,7 @@ import itertools
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,15 +131,20 @@ def render(
             guidance_scale=able.guidance_scale if guidance_scale is None else guidance_scale,
             seed=asked.seed,
         )
-        return shown(film.render(model, request, Path(scratch), _silent))
+        file = Path(scratch) / "clip.mp4"
+
+        def write(pieces: Iterable[Frames]) -> None:
+            video.encode(pieces, file, able.fps)
+
+        film.render(model, request, Path(scratch), _silent, write)
+        return _read(file)
 
 
 def shown(frames: Frames) -> Frames:
     """Write frames as the service does and read them as a player shows them."""
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-        video.encode(frames, Path(file.name), fps=24)
-        with av.open(file.name) as container:
-            return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
+        video.encode([frames], Path(file.name), fps=24)
+        return _read(Path(file.name))
 
 
 def vae_psnr(model: Model, clips: int = 24) -> float:
@@ -189,6 +194,11 @@ def _strip(model: Model, asked: Asked) -> Image.Image:
     for place, frame in enumerate(render(model, asked)[:: world.FRAMES // 4][:4]):
         strip.paste(Image.fromarray(frame), (place * (world.SIDE + GAP), TITLE))
     return strip
+
+
+def _read(file: Path) -> Frames:
+    with av.open(str(file)) as container:
+        return np.stack([each.to_ndarray(format="rgb24") for each in container.decode(video=0)])
 
 
 def _drawn(triple: Triple, seed: int) -> Frames:

@@ -1,42 +1,59 @@
 """From a request to pixels, in three phases; each says when it begins and how far it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from jobstore.job import Phase, Request
+from runner.render.decode import Bands, Frames, decode
+from runner.render.ladder import Rung, descend
 from runner.render.model import Model
 from runner.render.picture import open_covering
 
-Frames = NDArray[np.uint8]
 Tell = Callable[[Phase, int], None]
 
 
 @torch.inference_mode()
-def render(model: Model, request: Request, images: Path, tell: Tell) -> Frames:
+def render(
+    model: Model,
+    request: Request,
+    images: Path,
+    tell: Tell,
+    write: Callable[[Iterator[Frames]], None],
+) -> Rung:
     """Render a request.
 
     Args:
         model: what to render with.
         request: what was asked.
         images: the folder of staged pictures.
-        tell: called at the start of each phase with 0, and after each denoising step with the
-            number of finished steps. Whatever it raises ends the render and leaves the model as
-            good as new.
+        tell: called at the start of each phase with 0; while denoising, after each step with the
+            number of finished steps; while decoding, after each piece with the percent that is
+            done. Whatever it raises ends the render and leaves the model as good as new.
+        write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
+            (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
+            error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
+            it has taken the last.
 
     Returns:
-        uint8 pixels, shape (frame, height, width, channel=3), RGB.
+        The way in which there was memory to decode.
+
+    Raises:
+        torch.OutOfMemoryError: there is too little memory for any of them.
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request)
     tell(Phase.DENOISING, 0)
     latents = denoise(model, request, images, embeddings, tell)
-    tell(Phase.DECODING, request.steps)
-    return decode(model, latents)
+
+    def frames(bands: Bands) -> Iterator[Frames]:
+        tell(Phase.DECODING, 0)
+        yield from decode(model, latents, bands, lambda done: tell(Phase.DECODING, done))
+        tell(Phase.ENCODING_VIDEO, 0)
+
+    return descend(model, request.height, request.width, lambda bands: write(frames(bands)))
 
 
 def encode_prompt(model: Model, request: Request) -> dict[str, torch.Tensor | None]:
@@ -86,15 +103,3 @@ def denoise(
     )
     latents: torch.Tensor = output.frames
     return latents
-
-
-def decode(model: Model, latents: torch.Tensor) -> Frames:
-    """Turn latents into pixels: undo the normalisation, decode, scale -1..1 to 0..255."""
-    vae: Any = model.text.vae
-    shape = (1, vae.config.z_dim, 1, 1, 1)
-    mean = torch.tensor(vae.config.latents_mean).view(shape).to(latents.device, vae.dtype)
-    deviation = torch.tensor(vae.config.latents_std).view(shape).to(latents.device, vae.dtype)
-    video = vae.decode(latents.to(vae.dtype) * deviation + mean, return_dict=False)[0]
-    pixels = video[0].float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-    frames: Frames = pixels.permute(1, 2, 3, 0).contiguous().cpu().numpy()
-    return frames

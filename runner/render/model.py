@@ -1,5 +1,7 @@
 """The model: loaded once, kept between jobs; both pipelines share its parts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,16 @@ class Model:
             return None
         return torch.cuda.get_device_name(self.device).removeprefix("NVIDIA ")
 
+    @contextmanager
+    def transformer_aside(self) -> Iterator[None]:
+        """Make room on the card: meanwhile the transformer lies in this machine's memory."""
+        transformer: Any = self.text.transformer
+        transformer.to("cpu")
+        try:
+            yield
+        finally:
+            transformer.to(self.device)
+
     def fresh_scheduler(self) -> UniPCMultistepScheduler:
         """Make a scheduler for one render: it keeps state from step to step.
 
@@ -48,9 +60,10 @@ class Model:
 def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
     """Load a checkpoint in the diffusers format of Wan 2.2 TI2V-5B, onto the GPU if there is one.
 
-    On a GPU the transformer and the text encoder run in bfloat16; everything else is float32. Parts
-    are never converted after they are loaded, since some of their modules must stay float32. The
-    text encoder is only looked at: its weights are streamed when a new text comes.
+    On a GPU the transformer, the text encoder and the decoder run in bfloat16; everything else is
+    float32. Other parts than the decoder are never converted after they are loaded, since some of
+    their modules must stay float32. The text encoder is only looked at: its weights are streamed
+    when a new text comes.
 
     Args:
         folder: the checkpoint.
@@ -70,8 +83,28 @@ def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
         expand_timesteps=False,
         local_files_only=True,
     )
+    decode_in(text.vae, precision)
     text.to(device)
-    text.set_progress_bar_config(disable=True)
+    encoder = TextEncoder(folder, text.tokenizer, device, precision)
+    kept = Embeddings(embeddings, encoder, abilities.revision)
+    return paired(abilities, device, text, kept)
+
+
+def decode_in(vae: Any, precision: torch.dtype) -> None:
+    """Let a VAE decode in a precision; it goes on encoding in the one it was loaded in.
+
+    Source:
+        hao-ai-lab/FastVideo pull request 1472: decoding in bfloat16 keeps MS-SSIM 0.9999 to float32
+        and is 1.2 to 1.3 times as fast; encoding must stay float32.
+    """
+    for part in (vae.post_quant_conv, vae.decoder):
+        part.to(precision)
+
+
+def paired(
+    abilities: Abilities, device: torch.device, text: WanPipeline, embeddings: Embeddings
+) -> Model:
+    """Put the pipeline for pictures beside the one for text, over the same parts."""
     image = WanImageToVideoPipeline(
         tokenizer=text.tokenizer,
         text_encoder=None,
@@ -80,11 +113,9 @@ def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
         transformer=text.transformer,
         expand_timesteps=True,
     )
-    image.set_progress_bar_config(disable=True)
-    encoder = TextEncoder(folder, text.tokenizer, device, precision)
-    return Model(
-        abilities, device, text, image, Embeddings(embeddings, encoder, abilities.revision)
-    )
+    for pipeline in (text, image):
+        pipeline.set_progress_bar_config(disable=True)
+    return Model(abilities, device, text, image, embeddings)
 
 
 def speak_with_our_voice() -> None:

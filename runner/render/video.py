@@ -1,13 +1,15 @@
 """Frames become an MP4 that plays everywhere from its first byte; and looking whether one did."""
 
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import av
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
-from runner.render.film import Frames
+from runner.render.decode import Frames
 
 CRF = "16"
 
@@ -16,11 +18,14 @@ class VideoBroken(Exception):
     """The file is not the video it should be."""
 
 
-def encode(frames: Frames, path: Path, fps: int) -> None:
-    """Write frames as H.264 in MP4: yuv420p, BT.709, index first.
+def encode(pieces: Iterable[Frames], path: Path, fps: int) -> None:
+    """Write frames, while they come, as H.264 in MP4: yuv420p, BT.709, index first.
+
+    If they do not come to their end, a file that is good for nothing may be left.
 
     Args:
-        frames: uint8 pixels, shape (frame, height, width, channel=3), RGB, even sides.
+        pieces: at least one; uint8 pixels, shape (frame, height, width, channel=3), RGB, even
+            sides.
         path: where the file goes; its folder exists.
         fps: playback speed, frames per second.
 
@@ -28,7 +33,9 @@ def encode(frames: Frames, path: Path, fps: int) -> None:
         faststart moves the index to the front: ffmpeg formats manual, mov muxer. CRF 16 is near
         what the authors' own writer uses (quality 8 of 10); the usual 25 is visibly soft.
     """
-    _count, height, width, _channels = frames.shape
+    coming = iter(pieces)
+    first = next(coming)
+    _count, height, width, _channels = first.shape
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream: Any = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -38,7 +45,7 @@ def encode(frames: Frames, path: Path, fps: int) -> None:
         context.color_primaries = ColorPrimaries.BT709
         context.color_trc = ColorTrc.BT709
         context.color_range = ColorRange.MPEG
-        for pixels in frames:
+        for pixels in chain.from_iterable(chain([first], coming)):
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,

@@ -4,7 +4,8 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import structlog
@@ -18,6 +19,7 @@ from jobstore.jobs import STREAK_REST_MS
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
+from runner.render.decode import Frames
 from runner.render.model import Model, load
 from runner.render.output import Output, sweep
 from runner.render.picture import PictureLost
@@ -26,12 +28,13 @@ from runner.stage import Stage
 log = get_logger()
 Answer = TypeVar("Answer")
 
-# Percent of the whole at which each phase begins; denoising is nearly all of the time.
-BEGINS = {
-    Phase.ENCODING_PROMPT: 0,
-    Phase.DENOISING: 2,
-    Phase.DECODING: 90,
-    Phase.ENCODING_VIDEO: 96,
+# Percent of the whole at which each phase begins and ends; denoising is nearly all of the time.
+# Frames are encoded while they are decoded: the phase named for it is the rest, and the checks.
+SPANS = {
+    Phase.ENCODING_PROMPT: (0, 2),
+    Phase.DENOISING: (2, 90),
+    Phase.DECODING: (90, 98),
+    Phase.ENCODING_VIDEO: (98, 100),
 }
 BACKOFF_S = (10.0, 40.0, 160.0)
 INSIST_S = 1.0  # between two tries of a move while the store is away
@@ -62,6 +65,7 @@ class Render:
         self._cancelled = threading.Event()
         self._rests_until = 0.0
         self._step_ms: int | None = None
+        self._decodes: Counter[str] = Counter()
 
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
@@ -145,18 +149,21 @@ class Render:
         request, output = job.request, Output(self.settings, job)
         began = 0.0
 
-        def tell(phase: Phase, step: int) -> None:
+        def tell(phase: Phase, done: int) -> None:
             nonlocal began
-            if phase is Phase.DENOISING and step == 0:
+            if phase is Phase.DENOISING and done == 0:
                 began = time.monotonic()
-            if phase is Phase.DECODING:
-                self._step_ms = int((time.monotonic() - began) * 1000 / request.steps)
-            self._tell(job, phase, step)
+            elif phase is Phase.DENOISING:
+                self._step_ms = int((time.monotonic() - began) * 1000 / done)
+            self._tell(job, phase, done)
 
-        frames = film.render(self._model, request, self.settings.images, tell)
-        tell(Phase.ENCODING_VIDEO, request.steps)
+        def write(pieces: Iterable[Frames]) -> None:
+            video.encode(pieces, output.work, request.fps)
+
         try:
-            video.encode(frames, output.work, request.fps)
+            rung = film.render(self._model, request, self.settings.images, tell, write)
+            self._decodes[rung] += 1
+            self.facts = {**self.facts, "decodes": dict(self._decodes)}
             failpoint("render.encoded")
             shape = (request.num_frames, request.height, request.width)
             video.probe(output.work, shape, request.fps)
@@ -164,18 +171,23 @@ class Render:
         finally:
             output.work.unlink(missing_ok=True)
 
-    def _tell(self, job: Job, phase: Phase, step: int) -> None:
-        """Record progress; end the render here when it is not wanted any more."""
+    def _tell(self, job: Job, phase: Phase, done: int) -> None:
+        """Record progress; end the render here when it is not wanted any more.
+
+        `done` counts steps while denoising, and percent of the phase otherwise.
+        """
         if self.stage.stopping.is_set():
             raise Stopped
         if self.stage.heartbeat.lost.is_set():
             raise LeaseLost
         if self._cancelled.is_set():
             raise Cancelled
-        span = BEGINS[Phase.DECODING] - BEGINS[Phase.DENOISING]
-        done = span * step // job.request.steps if phase is Phase.DENOISING else 0
+        steps = job.request.steps
+        begin, end = SPANS[phase]
+        progress = begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
+        step = {Phase.ENCODING_PROMPT: 0, Phase.DENOISING: done}.get(phase, steps)
         try:
-            self.stage.store.jobs.advance(job, phase, step, BEGINS[phase] + done)
+            self.stage.store.jobs.advance(job, phase, step, progress)
         except StoreUnavailable as error:
             log.warning("progress.missed", error=str(error))
 

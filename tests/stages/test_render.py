@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from jobstore.clock import now_ms
-from jobstore.job import Arrival, Job, Request
+from jobstore.job import Arrival, Job, Phase, Request
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
 from runner.render.output import sweep
 from runner.render.video import probe
-from runner.render.work import Render
+from runner.render.work import SPANS, Render
 from runner.stage import Stage
 
 Ask = Callable[..., Request]
@@ -49,12 +49,14 @@ def outputs(stage: Stage) -> list[str]:
     return sorted(file.name for file in stage.settings.outputs.iterdir())
 
 
-def in_the_middle(stage: Stage, act: Callable[[], object]) -> threading.Thread:
-    """Act as soon as the render of J1 has finished a step."""
+def in_the_middle(
+    stage: Stage, act: Callable[[], object], *, progress: int = 0
+) -> threading.Thread:
+    """Act as soon as the render of J1 has finished a step, and so many percent of the whole."""
 
     def wait() -> None:
         deadline = time.monotonic() + 60
-        while found(stage).step < 1:
+        while found(stage).step < 1 or found(stage).progress < progress:
             assert time.monotonic() < deadline, "the render never began"
             time.sleep(0.001)
         act()
@@ -133,6 +135,41 @@ def test_a_stage_that_stops_gives_its_job_back(render: Render, stage: Stage, ask
     stage.stopping.clear()
     assert render.run_once()
     assert found(stage).state is State.RENDERED
+
+
+@pytest.mark.parametrize("wish", ["stop", "cancel", "rescue"])
+def test_a_render_ends_while_it_is_decoded_and_written(
+    render: Render, stage: Stage, ask: Ask, wish: str
+) -> None:
+    """At the next piece; the half file is thrown away."""
+    accept(stage, ask(num_frames=49, steps=1))
+
+    def act() -> None:
+        if wish == "stop":
+            stage.stopping.set()
+        elif wish == "cancel":
+            stage.store.jobs.cancel("J1", now_ms())
+        else:
+            stage.store.jobs.rescue([stage.owner.owner_id], now_ms())
+        stage.heartbeat.tick()
+
+    actor = in_the_middle(stage, act, progress=SPANS[Phase.DECODING][0] + 1)
+    assert render.run_once()
+    actor.join()
+    ends = {"stop": State.QUEUED, "cancel": State.CANCELLED, "rescue": State.QUEUED}
+    assert found(stage).state is ends[wish]
+    assert outputs(stage) == []
+    assert not list(stage.settings.work.glob("*.mp4"))
+    stage.stopping.clear()
+    assert render.run_once() is (wish != "cancel")
+
+
+def test_how_it_was_decoded_is_counted(render: Render, stage: Stage, ask: Ask) -> None:
+    """The gateway and a person can see when memory is short."""
+    for number in (1, 2):
+        accept(stage, ask(), f"J{number}")
+        assert render.run_once()
+        assert render.facts["decodes"] == {"wide": number}
 
 
 def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(

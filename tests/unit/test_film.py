@@ -1,6 +1,6 @@
 """The real pipelines, on the embedded model: what is asked decides what comes out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +10,14 @@ import torch
 from diffusers import WanImageToVideoPipeline, WanPipeline
 from PIL import Image
 
-from jobstore.abilities import Abilities
 from jobstore.job import Phase, Request
 from runner.render import film
-from runner.render.film import Frames
-from runner.render.model import Model, load
+from runner.render.decode import Frames
+from runner.render.film import Tell
+from runner.render.model import Model
 from runner.render.picture import PictureLost, open_covering
 
 Ask = Callable[..., Request]
-
-
-@pytest.fixture(scope="module")
-def model(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(embedded, Abilities.read(embedded), tmp_path_factory.mktemp("embeddings"))
 
 
 @pytest.fixture
@@ -35,10 +30,22 @@ def silent(_phase: Phase, _step: int) -> None:
     """Tell nobody."""
 
 
+def render(model: Model, request: Request, images: Path, tell: Tell = silent) -> Frames:
+    """Render, and put the pieces together."""
+    written: list[Frames] = []
+
+    def write(pieces: Iterator[Frames]) -> None:
+        written.append(np.concatenate(list(pieces)))
+
+    film.render(model, request, images, tell, write)
+    (frames,) = written
+    return frames
+
+
 def test_frames_have_the_asked_shape(model: Model, ask: Ask, images: Path) -> None:
     for wanted in ({}, {"image": "J1.png"}, {"width": 96, "height": 64, "num_frames": 9}):
         request = ask(**wanted)
-        frames = film.render(model, request, images, silent)
+        frames = render(model, request, images)
         assert frames.shape == (request.num_frames, request.height, request.width, 3)
         assert frames.dtype == np.uint8
         assert frames.std() > 1
@@ -46,7 +53,7 @@ def test_frames_have_the_asked_shape(model: Model, ask: Ask, images: Path) -> No
 
 def test_the_seed_the_prompt_and_the_picture_decide(model: Model, ask: Ask, images: Path) -> None:
     def frames(**wanted: object) -> Frames:
-        return film.render(model, ask(**wanted), images, silent)
+        return render(model, ask(**wanted), images)
 
     usual = frames()
     assert np.array_equal(usual, frames())
@@ -89,7 +96,7 @@ def test_text_is_the_same_as_the_stock_pipeline_makes_it(
         guidance_scale=request.guidance_scale,
         generator=torch.Generator("cpu").manual_seed(request.seed),
     ).frames[0]
-    ours = film.render(model, request, images, silent).astype(float)
+    ours = render(model, request, images).astype(float)
     assert np.abs(ours - frames * 255).max() <= 1
 
 
@@ -109,30 +116,32 @@ def test_the_first_frame_is_the_given_picture(model: Model, ask: Ask, images: Pa
 
 def test_progress_is_told_step_by_step(model: Model, ask: Ask, images: Path) -> None:
     told: list[tuple[Phase, int]] = []
-    film.render(model, ask(), images, lambda phase, step: told.append((phase, step)))
+    render(model, ask(), images, lambda phase, step: told.append((phase, step)))
     assert told == [
         (Phase.ENCODING_PROMPT, 0),
         *[(Phase.DENOISING, step) for step in range(4)],
-        (Phase.DECODING, 3),
+        *[(Phase.DECODING, percent) for percent in (0, 50, 100)],
+        (Phase.ENCODING_VIDEO, 0),
     ]
 
 
 def test_a_render_that_is_ended_leaves_the_model_as_good_as_new(
     model: Model, ask: Ask, images: Path
 ) -> None:
-    before = film.render(model, ask(), images, silent)
+    before = render(model, ask(), images)
 
-    def end_at(last: int) -> Callable[[Phase, int], None]:
-        def tell(phase: Phase, step: int) -> None:
-            if phase is Phase.DENOISING and step == last:
+    def end_at(wanted: Phase, at: int) -> Tell:
+        def tell(phase: Phase, done: int) -> None:
+            if (phase, done) == (wanted, at):
                 raise InterruptedError
 
         return tell
 
-    for step in range(4):
+    steps = [(Phase.DENOISING, step) for step in range(4)]
+    for phase, done in [*steps, (Phase.DECODING, 0), (Phase.DECODING, 50), (Phase.DECODING, 100)]:
         with pytest.raises(InterruptedError):
-            film.render(model, ask(image="J1.png"), images, end_at(step))
-    assert np.array_equal(before, film.render(model, ask(), images, silent))
+            render(model, ask(image="J1.png"), images, end_at(phase, done))
+    assert np.array_equal(before, render(model, ask(), images))
 
 
 def test_the_shift_of_the_description_counts(model: Model) -> None:
@@ -142,17 +151,17 @@ def test_the_shift_of_the_description_counts(model: Model) -> None:
 def test_each_render_takes_the_described_shift_anew(model: Model, ask: Ask, images: Path) -> None:
     """Not the one that stands in the checkpoint, nor that of the render before."""
     shifted = replace(model, abilities=model.abilities.model_copy(update={"flow_shift": 7.0}))
-    usual = film.render(model, ask(), images, silent)
-    assert not np.array_equal(usual, film.render(shifted, ask(), images, silent))
-    assert np.array_equal(usual, film.render(model, ask(), images, silent))
+    usual = render(model, ask(), images)
+    assert not np.array_equal(usual, render(shifted, ask(), images))
+    assert np.array_equal(usual, render(model, ask(), images))
 
 
 def test_a_lost_picture_is_said_to_be_lost(model: Model, ask: Ask, images: Path) -> None:
     with pytest.raises(PictureLost, match=r"gone\.png"):
-        film.render(model, ask(image="gone.png"), images, silent)
+        render(model, ask(image="gone.png"), images)
     (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(PictureLost):
-        film.render(model, ask(image="broken.png"), images, silent)
+        render(model, ask(image="broken.png"), images)
 
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (64, 64), (4000, 1000)])

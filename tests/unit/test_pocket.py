@@ -191,6 +191,7 @@ def test_the_training_runs_from_nothing_to_a_checkpoint_and_not_twice(tmp_path: 
         seed=1,
     )
     model = load(folder, abilities, tmp_path)
-    frames = film.render(model, request, tmp_path, lambda *_: None)
-    assert frames.shape == (5, 128, 128, 3)
+    pieces: list[Frames] = []
+    film.render(model, request, tmp_path, lambda *_: None, pieces.extend)
+    assert np.concatenate(pieces).shape == (5, 128, 128, 3)
     assert model.text.vae.config.latents_std != [1.0] * 48

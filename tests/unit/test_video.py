@@ -2,13 +2,14 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from runner.render.film import Frames
+from runner.render.decode import Frames
 from runner.render.video import VideoBroken, encode, probe
 
 
@@ -27,7 +28,7 @@ def ffprobe(path: Path) -> dict[str, Any]:
 
 
 def test_every_player_can_read_it(frames: Frames, tmp_path: Path) -> None:
-    encode(frames, tmp_path / "a.mp4", 24)
+    encode([frames], tmp_path / "a.mp4", 24)
     stream = ffprobe(tmp_path / "a.mp4")
     assert (stream["codec_name"], stream["pix_fmt"]) == ("h264", "yuv420p")
     assert (stream["width"], stream["height"]) == (96, 64)
@@ -37,13 +38,13 @@ def test_every_player_can_read_it(frames: Frames, tmp_path: Path) -> None:
 
 
 def test_it_plays_from_its_first_byte(frames: Frames, tmp_path: Path) -> None:
-    encode(frames, tmp_path / "a.mp4", 24)
+    encode([frames], tmp_path / "a.mp4", 24)
     content = (tmp_path / "a.mp4").read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
 
 
 def test_the_pixels_come_back(frames: Frames, tmp_path: Path) -> None:
-    encode(frames, tmp_path / "a.mp4", 24)
+    encode([frames], tmp_path / "a.mp4", 24)
     command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.mp4")]
     raw = subprocess.run(
         [*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True
@@ -52,9 +53,39 @@ def test_the_pixels_come_back(frames: Frames, tmp_path: Path) -> None:
     assert np.abs(back - frames.astype(int)).mean() < 2
 
 
+def test_pieces_are_written_as_they_come(frames: Frames, tmp_path: Path) -> None:
+    """Whatever the cut, no frame is lost; and nothing waits for the last piece."""
+    written: list[int] = []
+    noise = np.random.default_rng(1).integers(0, 256, frames.shape, np.uint8)
+
+    def pieces() -> Iterator[Frames]:
+        for _ in range(40):
+            yield noise
+            written.extend(file.stat().st_size for file in tmp_path.glob("b.mp4"))
+
+    encode([frames[:1], frames[1:5], frames[5:]], tmp_path / "c.mp4", 24)
+    probe(tmp_path / "c.mp4", (9, 64, 96), 24)
+    encode(pieces(), tmp_path / "b.mp4", 24)
+    probe(tmp_path / "b.mp4", (360, 64, 96), 24)
+    assert 100_000 < written[-1] < (tmp_path / "b.mp4").stat().st_size
+
+
+@pytest.mark.parametrize("count", [0, 1, 20])
+def test_what_ends_the_pieces_is_told_as_it_is(frames: Frames, tmp_path: Path, count: int) -> None:
+    """Before the first, after one, or when the encoder has written: closing hides nothing."""
+
+    def pieces() -> Iterator[Frames]:
+        for _ in range(count):
+            yield frames
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        encode(pieces(), tmp_path / "a.mp4", 24)
+
+
 def test_a_probe_accepts_only_what_was_asked(frames: Frames, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
-    encode(frames, path, 24)
+    encode([frames], path, 24)
     probe(path, (9, 64, 96), 24)
     for wrong in ((8, 64, 96), (9, 96, 64)):
         with pytest.raises(VideoBroken):
@@ -66,7 +97,7 @@ def test_a_probe_accepts_only_what_was_asked(frames: Frames, tmp_path: Path) -> 
 @pytest.mark.parametrize("share", [0, 0.5, 0.9])
 def test_a_cut_file_is_found_out(frames: Frames, tmp_path: Path, share: float) -> None:
     path = tmp_path / "a.mp4"
-    encode(frames, path, 24)
+    encode([frames], path, 24)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
     with pytest.raises(VideoBroken):

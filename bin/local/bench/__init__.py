@@ -1,1 +1,1 @@
-"""How fast wan22 is beside others; every figure is a ratio of turns taken one after the other."""
+"""What wan22 takes beside others: time, as ratios of turns; memory of a card, counted."""

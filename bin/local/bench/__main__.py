@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from local.bench.pocket import bench_pocket
 from local.bench.queue import bench_queue, last_line
+from local.bench.vram import bench_vram
 
 
 def main() -> int:
@@ -22,9 +23,12 @@ def main() -> int:
             print(json.dumps(bench_pocket(asked.clips)), flush=True)
             return 0
         with tempfile.TemporaryDirectory(prefix="wan22-bench-") as folder:
-            figures = bench_queue(
-                Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
-            )
+            if asked.bench == "vram":
+                figures: dict[str, float | None] = {**bench_vram(Path(folder), say)}
+            else:
+                figures = bench_queue(
+                    Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
+                )
     except KeyboardInterrupt:
         say("Stopped.")
         return 130
@@ -49,6 +53,7 @@ def arguments() -> argparse.Namespace:
     )
     pocket = benches.add_parser("pocket", help="the embedded model: seconds a clip, memory")
     pocket.add_argument("--clips", type=at_least_one, default=5, help="clips to render (5)")
+    benches.add_parser("vram", help="GiB of a card that the 5B takes, counted without a card")
     return parser.parse_args()
 
 
