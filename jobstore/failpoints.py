@@ -1,11 +1,12 @@
 """Places where a test can end this process, or put it to sleep: between two persistent steps.
 
-Off unless the environment asks: `FAILPOINT=kill:NAME` or `FAILPOINT=stop:NAME`. A test collects the
-names from the code, so a new one that no drill knows fails it.
+Off unless the environment asks: `FAILPOINT=kill:NAME`, `stop:NAME`, or `hang:NAME` for the thread
+alone. A test collects the names from the code, so a new one that no drill knows fails it.
 """
 
 import os
 import signal
+import threading
 
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
@@ -17,4 +18,6 @@ def failpoint(name: str) -> None:
         how, _, place = asked.partition(":")
         if place == name:
             del os.environ["FAILPOINT"]
+            if how == "hang":
+                threading.Event().wait()
             os.kill(os.getpid(), SIGNALS[how])

@@ -102,6 +102,9 @@ class ModelSettings(Settings):
         validate_default=True,
         description="the checkpoint; DATA_DIR/Wan2.2-TI2V-5B if unset; `pocket`: the embedded one",
     )
+    stall_s: Seconds = Field(
+        600, description="render: how long a render may go without a step before the process ends"
+    )
 
     @field_validator("model_dir")
     @classmethod

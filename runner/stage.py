@@ -28,7 +28,7 @@ from runner.schedule import Schedule
 log = get_logger()
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
-EXIT_AT_ONCE = 70
+EXIT_AT_ONCE = 70  # sysexits.h: a fault of the software itself
 POLLS_MISSED = 3  # after which the work looks for itself
 
 

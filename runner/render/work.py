@@ -1,14 +1,17 @@
 """The work of the render stage: claim a job, render it, and record what came of it."""
 
+import os
 import random
 import shutil
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import structlog
+import torch
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
@@ -23,7 +26,7 @@ from runner.render.decode import Frames
 from runner.render.model import Model, load
 from runner.render.output import Output, sweep
 from runner.render.picture import PictureLost
-from runner.stage import Stage
+from runner.stage import EXIT_AT_ONCE, Stage
 
 log = get_logger()
 Answer = TypeVar("Answer")
@@ -64,6 +67,7 @@ class Render:
         self._model: Model | None = None
         self._cancelled = threading.Event()
         self._rests_until = 0.0
+        self._moved_at = 0.0
         self._step_ms: int | None = None
         self._decodes: Counter[str] = Counter()
 
@@ -92,10 +96,14 @@ class Render:
             return False
 
         def renew() -> None:
+            if time.monotonic() - self._moved_at > self.settings.stall_s:
+                log.critical("render.stalled", without_a_step_s=self.settings.stall_s)
+                end_here()
             if jobs.renew(job, lease_ms, now_ms()):
                 self._cancelled.set()
 
         self._cancelled.clear()
+        self._moved_at = time.monotonic()
         with (
             structlog.contextvars.bound_contextvars(job_id=job.job_id, attempt=job.attempt),
             self.stage.heartbeat.holding(renew),
@@ -127,6 +135,9 @@ class Render:
         except OSError as error:
             self._insist(lambda: jobs.release(job, now_ms()))
             self._rest(error)
+        except torch.AcceleratorError as error:
+            log.critical("card.lost", error=str(error))
+            end_here()
         except Exception as error:
             self._postpone(job, error)
         else:
@@ -176,6 +187,7 @@ class Render:
 
         `done` counts steps while denoising, and percent of the phase otherwise.
         """
+        self._moved_at = time.monotonic()
         if self.stage.stopping.is_set():
             raise Stopped
         if self.stage.heartbeat.lost.is_set():
@@ -244,3 +256,13 @@ class Render:
         """Leave the jobs alone for a while: the fault is the machine's, not theirs."""
         self._rests_until = time.monotonic() + REST_S
         log.error("stage.rested", error=str(error), again_in_s=REST_S)
+
+
+def end_here() -> NoReturn:
+    """End the process at once: nothing in it can be trusted, and its supervisor starts a new one.
+
+    An error of the card makes every later call fail as well; what does not move cannot be asked to
+    stop. The job is taken back like that of any process that died: three of those give it up.
+    """
+    sys.stdout.flush()
+    os._exit(EXIT_AT_ONCE)
