@@ -65,7 +65,7 @@ def _measured(model: Model) -> dict[str, float]:
     wanted = prompts()
     for number, asked in enumerate(wanted, 1):
         frames = render(model, asked)
-        marks = _marks(frames, asked.triple)
+        marks = list(_marks(frames, asked.triple))
         kinds = ["image"] if asked.picture is not None else ["all"]
         if asked.picture is None and world.unseen(*asked.triple):
             kinds.append("unseen")
