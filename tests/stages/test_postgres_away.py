@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from jobstore.store import Store
 from local.postgres import PostgresServer
 
 Ask = Callable[..., Request]
+Answer = TypeVar("Answer")
 CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
@@ -34,7 +36,17 @@ def store(url: str, tmp_path: Path) -> Iterator[Store]:
 
 
 def accept(store: Store, ask: Ask, job_id: str) -> None:
-    store.jobs.accept(Arrival(job_id, ask(), "test", "main"), 1000)
+    store.jobs.accept(Arrival(job_id, ask(), "test", "main", job_id, "hash"), 1000)
+
+
+def insist(call: Callable[[], Answer], patience_s: float = 60) -> Answer:
+    """Call until the server is there; what was done already is not done again."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return call()
+        except StoreUnavailable:
+            assert time.monotonic() < deadline
 
 
 def test_connections_that_were_cut_are_made_anew(store: Store, url: str, ask: Ask) -> None:
@@ -72,14 +84,9 @@ def test_a_server_that_crashed_has_what_was_acknowledged(tmp_path: Path, ask: As
             os.kill(other.info.backend_pid, signal.SIGKILL)
             with pytest.raises(psycopg.OperationalError):
                 other.execute("SELECT 1")
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                accept(store, ask, "J20")
-                break
-            except StoreUnavailable:
-                assert time.monotonic() < deadline
-        assert [job.job_id for job in store.views.page(30)] == [f"J{n}" for n in range(20, -1, -1)]
+        insist(lambda: accept(store, ask, "J20"))
+        found = insist(lambda: store.views.page(30))
+        assert [job.job_id for job in found] == [f"J{n}" for n in range(20, -1, -1)]
     finally:
         store.close()
         server.stop()

@@ -187,6 +187,22 @@ def test_a_picture_that_is_not_given_to_the_model_is_seen(
     assert asked[0].image
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_wrong_mask_of_the_first_frame_is_seen(
+    kept: float, hurried: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that gives the picture away, wholly or in part."""
+
+    def masked(*args: Any, **more: Any) -> tuple[torch.Tensor, ...]:
+        latents, condition, mask = prepare(*args, **more)
+        return latents, condition, mask.clamp(min=1 - kept)
+
+    prepare = hurried.image.prepare_latents
+    monkeypatch.setattr(hurried.image, "prepare_latents", masked)
+    with pytest.raises(AssertionError):
+        starts_from_its_picture(hurried)
+
+
 def test_a_guidance_that_is_not_passed_on_is_seen(
     hurried: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
