@@ -3,6 +3,7 @@
 import multiprocessing
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 
 from jobstore.settings import EMBEDDED_MODEL
@@ -16,8 +17,8 @@ def bench_pocket(clips: int) -> dict[str, float]:
         `clip_s`, the median seconds of a clip from its prompt to its MP4 and back to pixels, the
         model being loaded; `rss_mib`, the most memory that the process ever held.
     """
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        took, peak_kib = pool.apply(render_clips, (clips,))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+        took, peak_kib = fresh.submit(render_clips, clips).result()
     return {"clip_s": round(median(took), 2), "rss_mib": round(peak_kib / 1024)}
 
 
