@@ -6,6 +6,6 @@ image_base64, image_url, revision  # fields of a request and of a model's descri
 LOADING_MODEL, UPLOADING  # words of the API
 before, after  # what a move is
 delivered_at, teardown  # a column that a model of the tables has; called by hypothesis
-forward  # called by torch
+forward, do_classifier_free_guidance  # called by torch; read by the pipelines
 index_for_timestep  # called by the scheduler itself
 pytest_terminal_summary  # called by pytest

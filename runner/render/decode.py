@@ -33,9 +33,21 @@ class Bands:
     stride: int
 
 
+def pixels(patches: torch.Tensor, patch: int) -> Frames:
+    """Turn decoded patches into pixels on this machine's side: -1..1 becomes 0..255."""
+    video = unpatchify(patches, patch)[0].float().clamp(-1, 1)
+    scaled = video.add(1).mul(127.5).round().to(torch.uint8)
+    frames: Frames = scaled.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+    return frames
+
+
 @torch.inference_mode()
 def decode(
-    model: Model, latents: torch.Tensor, bands: Bands, tell: Callable[[int], None]
+    model: Model,
+    latents: torch.Tensor,
+    bands: Bands,
+    tell: Callable[[int], None],
+    finish: Callable[[torch.Tensor, int], Frames] = pixels,
 ) -> Iterator[Frames]:
     """Decode latents: the same numbers as the library's `tiled_decode`, before they are rounded.
 
@@ -47,6 +59,8 @@ def decode(
         latents: float32, shape (1, channel, latent frame, height / 16, width / 16), normalised.
         bands: the cut; a frame that is no longer than `bands.size` is decoded as one.
         tell: called with the percent that is done; whatever it raises ends the decode.
+        finish: makes frames of decoded patches, which are packed in squares of so many pixels;
+            `pixels` unless somebody wants the numbers before they are rounded.
 
     Yields:
         uint8 pixels, shape (frame, height, width, channel=3), RGB: one frame for the first latent
@@ -68,9 +82,8 @@ def decode(
             if edge is not None:
                 blend(edge, band, overlap)  # changes the band in place, as the next edge needs it
             edges[index] = last(band, overlap, axis).clone()
-            finished[index].append(
-                pixels(band.narrow(axis, 0, min(stride, band.shape[axis])), patch)
-            )
+            own = band.narrow(axis, 0, min(stride, band.shape[axis]))
+            finished[index].append(finish(own, patch))
             tell(100 * (number * count + index + 1) // (len(parts) * count))
             if number == len(parts) - 1:
                 yield np.concatenate(finished[index], axis=axis - 1)
@@ -112,11 +125,3 @@ def last(band: torch.Tensor, length: int, axis: int) -> torch.Tensor:
     """Give the end of a band, `length` patches long or all there is."""
     length = min(length, band.shape[axis])
     return band.narrow(axis, band.shape[axis] - length, length)
-
-
-def pixels(patches: torch.Tensor, patch: int) -> Frames:
-    """Turn decoded patches into pixels on this machine's side: -1..1 becomes 0..255."""
-    video = unpatchify(patches, patch)[0].float().clamp(-1, 1)
-    scaled = video.add(1).mul(127.5).round().to(torch.uint8)
-    frames: Frames = scaled.permute(1, 2, 3, 0).contiguous().cpu().numpy()
-    return frames

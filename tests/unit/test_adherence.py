@@ -3,28 +3,28 @@
 All clips are judged from the pixels of their MP4, over several seeds: one clip proves nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import WanImageToVideoPipeline, WanPipeline
 from numpy.typing import NDArray
 
-from jobstore.job import Request
 from runner.pocket import captions
 from runner.pocket.judge import Frames, judge
 from runner.pocket.measure import Asked, prompts, psnr, render, round_trip, shown
 from runner.pocket.world import COLOURS, GROUNDS
-from runner.render import film
+from runner.render.embeddings import Embeddings
 from runner.render.model import Model
+from runner.render.text import TextEncoder
 
 STEPS = 10
 NAMES = tuple(COLOURS)
 ASKED = [Asked((n, -n % 3, n), 70 + n) for n in range(6)]  # unseen, of every part
-Embeddings = dict[str, torch.Tensor | None]
-Encode = Callable[[Model, Request], Embeddings]
 
 
 @pytest.fixture(scope="module")
@@ -120,48 +120,35 @@ def test_the_embedded_model(check: Callable[[Model], None], hurried: Model) -> N
     check(hurried)
 
 
-def dropped(encode: Encode) -> Encode:
+class Dropped(Embeddings):
     """The words do not reach the model."""
 
-    def encoded(model: Model, request: Request) -> Embeddings:
-        found = encode(model, request)
-        return {name: None if each is None else each * 0 for name, each in found.items()}
-
-    return encoded
+    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        return [rows * 0 for rows in super().of(texts)]
 
 
-def swapped(encode: Encode) -> Encode:
+class Swapped(Embeddings):
     """What is asked and what is not change places."""
 
-    def encoded(model: Model, request: Request) -> Embeddings:
-        found = encode(model, request)
-        positive, negative = found["prompt_embeds"], found["negative_prompt_embeds"]
-        if negative is None:
-            return found
-        return {"prompt_embeds": negative, "negative_prompt_embeds": positive}
-
-    return encoded
+    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        return super().of(texts[::-1])
 
 
-def unmasked(encode: Encode) -> Encode:
+class Unmasked(Embeddings):
     """The padding after the words is not nothing."""
 
-    def encoded(model: Model, request: Request) -> Embeddings:
-        def filled(each: torch.Tensor | None) -> torch.Tensor | None:
-            return None if each is None else torch.where(each == 0, each[:, :1], each)
-
-        return {name: filled(each) for name, each in encode(model, request).items()}
-
-    return encoded
+    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        return [torch.where(rows == 0, rows[:, :1], rows) for rows in super().of(texts)]
 
 
-@pytest.mark.parametrize("fault", [dropped, swapped, unmasked])
+@pytest.mark.parametrize("faulty", [Dropped, Swapped, Unmasked])
 def test_a_fault_in_the_words_is_seen(
-    fault: Callable[[Encode], Encode], hurried: Model, monkeypatch: pytest.MonkeyPatch
+    faulty: type[Embeddings], hurried: Model, embedded: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(film, "encode_prompt", fault(film.encode_prompt))
+    encoder = TextEncoder(embedded, hurried.text.tokenizer, hurried.device, torch.float32)
+    words = faulty(tmp_path, encoder, hurried.abilities.revision)
     with pytest.raises(AssertionError):
-        follows_its_prompt(hurried)
+        follows_its_prompt(replace(hurried, embeddings=words))
 
 
 @pytest.mark.parametrize("shift", [0.2, 1.0])
@@ -171,49 +158,35 @@ def test_a_wrong_shift_is_seen(shift: float, hurried: Model) -> None:
         follows_its_prompt(replace(hurried, abilities=abilities))
 
 
-def test_a_picture_that_is_not_given_to_the_model_is_seen(
-    hurried: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Request] = []
+class Masked(WanImageToVideoPipeline):
+    """The mask of the first frame gives the picture away, wholly or in part."""
 
-    def ignoring(model: Model, request: Request, *rest: Any) -> torch.Tensor:
-        asked.append(request)
-        return denoise(model, request.model_copy(update={"image": None}), *rest)
+    kept = 0.0
 
-    denoise = film.denoise
-    monkeypatch.setattr(film, "denoise", ignoring)
-    with pytest.raises(AssertionError):
-        starts_from_its_picture(hurried)
-    assert asked[0].image
+    def prepare_latents(self, *args: Any, **more: Any) -> tuple[torch.Tensor, ...]:
+        latents, condition, mask = super().prepare_latents(*args, **more)
+        return latents, condition, mask.clamp(min=1 - self.kept)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5])
-def test_a_wrong_mask_of_the_first_frame_is_seen(
-    kept: float, hurried: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that gives the picture away, wholly or in part."""
-
-    def masked(*args: Any, **more: Any) -> tuple[torch.Tensor, ...]:
-        latents, condition, mask = prepare(*args, **more)
-        return latents, condition, mask.clamp(min=1 - kept)
-
-    prepare = hurried.image.prepare_latents
-    monkeypatch.setattr(hurried.image, "prepare_latents", masked)
+def test_a_wrong_mask_of_the_first_frame_is_seen(kept: float, hurried: Model) -> None:
+    faulty = Masked(**hurried.image.components, expand_timesteps=True)
+    faulty.kept = kept
     with pytest.raises(AssertionError):
-        starts_from_its_picture(hurried)
+        starts_from_its_picture(replace(hurried, image=faulty))
 
 
-def test_a_guidance_that_is_not_passed_on_is_seen(
-    hurried: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unguided(model: Model, request: Request, *rest: Any) -> torch.Tensor:
-        return denoise(model, request.model_copy(update={"guidance_scale": 1.0}), *rest)
+class Unguided(WanPipeline):
+    """The guidance does not reach the loop."""
 
-    denoise = film.denoise
-    monkeypatch.setattr(film, "denoise", unguided)
+    do_classifier_free_guidance = False
+
+
+def test_a_guidance_that_is_not_passed_on_is_seen(hurried: Model) -> None:
+    faulty = Unguided(**hurried.text.components, expand_timesteps=False)
     for check in (is_steered_by_guidance, heeds_its_negative_prompt):
         with pytest.raises(AssertionError):
-            check(hurried)
+            check(replace(hurried, text=faulty))
 
 
 def test_captions_say_what_is_asked() -> None:

@@ -24,15 +24,10 @@ def silent(_percent: int) -> None:
     """Tell nobody."""
 
 
-@pytest.fixture
-def floats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the decode hand on what it would round."""
-
-    def unrounded(patches: torch.Tensor, patch: int) -> Any:
-        video = unpatchify(patches, patch)[0].clamp(-1, 1)
-        return video.permute(1, 2, 3, 0).float().numpy().copy()
-
-    monkeypatch.setattr(decoding, "pixels", unrounded)
+def unrounded(patches: torch.Tensor, patch: int) -> Any:
+    """Make frames of what would be rounded: float32, -1..1."""
+    video = unpatchify(patches, patch)[0].clamp(-1, 1)
+    return video.permute(1, 2, 3, 0).float().numpy().copy()
 
 
 @torch.inference_mode()
@@ -51,7 +46,6 @@ def by_the_library(vae: Any, latents: torch.Tensor, bands: Bands | None) -> Fram
     return frames
 
 
-@pytest.mark.usefixtures("floats")
 @pytest.mark.parametrize(
     ("height", "width", "bands"),
     [
@@ -67,19 +61,17 @@ def test_bands_are_what_the_library_makes_of_the_same_tiles(
     model: Model, height: int, width: int, bands: Bands
 ) -> None:
     latents = latents_for(height, width)
-    ours = np.concatenate(list(decode(model, latents, bands, silent)))
+    ours = np.concatenate(list(decode(model, latents, bands, silent, unrounded)))
     assert np.array_equal(ours, by_the_library(model.text.vae, latents, bands))
 
 
-@pytest.mark.usefixtures("floats")
 @pytest.mark.parametrize(("height", "width"), [(64, 128), (128, 64)])
 def test_a_small_frame_is_decoded_as_one(model: Model, height: int, width: int) -> None:
     latents = latents_for(height, width)
-    ours = np.concatenate(list(decode(model, latents, Bands(128, 128), silent)))
+    ours = np.concatenate(list(decode(model, latents, Bands(128, 128), silent, unrounded)))
     assert np.array_equal(ours, by_the_library(model.text.vae, latents, None))
 
 
-@pytest.mark.usefixtures("floats")
 def test_a_decoder_in_bfloat16_is_tiled_the_same_and_encodes_as_before(model: Model) -> None:
     """What a GPU does; the encoder, and so a given picture, stays exact."""
     vae: Any = copy.deepcopy(model.text.vae)
@@ -93,7 +85,9 @@ def test_a_decoder_in_bfloat16_is_tiled_the_same_and_encodes_as_before(model: Mo
     halved.vae = vae
     latents = latents_for(64, 256)
     bands = Bands(160, 128)
-    ours = np.concatenate(list(decode(replace(model, text=halved), latents, bands, silent)))
+    ours = np.concatenate(
+        list(decode(replace(model, text=halved), latents, bands, silent, unrounded))
+    )
     assert np.array_equal(ours, by_the_library(vae, latents, bands))
     exact = by_the_library(model.text.vae, latents, bands)
     assert 0 < np.abs(ours - exact).max() < 0.1

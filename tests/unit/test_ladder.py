@@ -108,7 +108,10 @@ def test_the_last_rung_raises_and_the_transformer_is_back(model: Model) -> None:
 def test_only_the_last_rung_moves_the_transformer(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a CPU it has nowhere to go, so it is watched how it is asked to."""
+    """On a machine without a card there is no second place, so only the asking can be seen.
+
+    The real `to` is called each time, and the rest of the ladder is as it is.
+    """
     asked: list[str] = []
     transformer: Any = model.text.transformer
     move = transformer.to
