@@ -12,7 +12,7 @@ import torch
 from torch.func import functional_call
 from transformers import UMT5Config, UMT5EncoderModel
 
-from runner.render.weights import Weights, WeightsBroken, opened
+from runner.render.weights.read import Weights, WeightsBroken, opened
 
 TEXT_TOKENS = 512  # what the model was trained on; a longer text is cut
 OWN_ROWS, SHARED_ROWS = "encoder.embed_tokens.weight", "shared.weight"

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 import text_encoders
 from runner.render.embeddings import Embeddings
 from runner.render.text import TextEncoder
-from runner.render.weights import WeightsBroken
+from runner.render.weights.read import WeightsBroken
 from text_encoders import CPU, TEXTS
 
 TEXT = "a red circle moves right"
