@@ -25,6 +25,12 @@ class Views:
             row = self.database.queries.job_by_id(connection, job_id=job_id)
         return job_from(row) if row else None
 
+    def next_due(self, now: int) -> Job | None:
+        """Look which job would be claimed next; somebody else may still get it."""
+        with self.database.reading() as connection:
+            row = self.database.queries.next_job(connection, now=now)
+        return job_from(row) if row else None
+
     def position(self, job_id: str) -> int | None:
         """Count from 1 among the queued; None for a job that does not wait."""
         with self.database.reading() as connection:

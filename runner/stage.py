@@ -44,6 +44,9 @@ class Work(Protocol):
     def run_once(self) -> bool:
         """Do one thing; False when there was nothing to do."""
 
+    def settle(self) -> None:
+        """Wait for what of it still goes on beside; the stage stops."""
+
 
 class Stage:
     """One process that does one kind of work for a store."""
@@ -122,6 +125,7 @@ class Stage:
                     self._look()  # the clock was set back, and the schedule with it
                 self._woken.clear()
                 self._drain(work)
+            work.settle()
         except Exception:
             log.exception("stage.crashed")
             self._failed = True

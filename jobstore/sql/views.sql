@@ -6,6 +6,10 @@ SELECT * FROM jobs WHERE job_id = :job_id;
 -- name: job_by_idempotency_key(key_id, idempotency_key)^
 SELECT * FROM jobs WHERE key_id = :key_id AND idempotency_key = :idempotency_key;
 
+-- name: next_job(now)^
+-- The job that a claim would take: the oldest due one of the highest priority.
+SELECT * FROM jobs WHERE state = 'queued' AND due_at <= :now ORDER BY priority DESC, seq LIMIT 1;
+
 -- name: queue_position(job_id)^
 -- Counts from 1 among the queued; nothing for a job that does not wait.
 SELECT (
@@ -17,7 +21,8 @@ FROM jobs AS me WHERE me.job_id = :job_id AND me.state = 'queued';
 
 -- name: steps_to_go(job_id)
 -- The denoising steps left until a job is rendered, by shape: its own (`mine`), those of the jobs
--- that are queued before it, and those of the `running` ones.
+-- that are queued before it, and those of the `running` ones. (One that has no step left is
+-- about to end: the next is being rendered already, or will be soon.)
 SELECT ahead.shape, CASE WHEN ahead.seq = me.seq THEN 1 ELSE 0 END AS mine, 0 AS running,
     CAST(sum(ahead.steps) AS BIGINT) AS steps
 FROM jobs AS me JOIN jobs AS ahead ON ahead.state = 'queued'
@@ -25,7 +30,8 @@ FROM jobs AS me JOIN jobs AS ahead ON ahead.state = 'queued'
 WHERE me.job_id = :job_id AND me.state = 'queued'
 GROUP BY ahead.shape, mine
 UNION ALL
-SELECT ahead.shape, CASE WHEN ahead.seq = me.seq THEN 1 ELSE 0 END AS mine, count(*) AS running,
+SELECT ahead.shape, CASE WHEN ahead.seq = me.seq THEN 1 ELSE 0 END AS mine,
+    CAST(sum(CASE WHEN ahead.step < ahead.steps THEN 1 ELSE 0 END) AS BIGINT) AS running,
     CAST(sum(ahead.steps - ahead.step) AS BIGINT) AS steps
 FROM jobs AS me JOIN jobs AS ahead ON ahead.state = 'processing'
 WHERE me.job_id = :job_id AND (me.state = 'queued' OR ahead.seq = me.seq)

@@ -57,13 +57,16 @@ class Pay:
 
         with (
             structlog.contextvars.bound_contextvars(job_id=delivery.job_id),
-            self.stage.heartbeat.holding(renew),
+            self.stage.heartbeat.hold(renew),
         ):
             try:
                 self._pay(delivery)
             except LeaseLost:
                 log.warning("outbox.dropped", fence=delivery.fence)
         return True
+
+    def settle(self) -> None:
+        """Nothing goes on beside."""
 
     def _pay(self, delivery: Delivery) -> None:
         outbox = self.stage.store.outbox

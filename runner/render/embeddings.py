@@ -6,7 +6,8 @@ Above all the negative prompt, which is nearly always the same.
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from safetensors.torch import save
 from structlog.stdlib import get_logger
 
 from jobstore.files import write_whole
-from runner.render.text import TEXT_TOKENS, TextEncoder
+from runner.render.text import TEXT_TOKENS, TextEncoder, unheard
 
 log = get_logger()
 
@@ -25,7 +26,10 @@ ROOM_BYTES = 256 << 20  # an embedding of the 5B takes 8 KiB per token, so 4 MiB
 
 
 class Embeddings:
-    """The embeddings of texts, from the disk or else from the encoder."""
+    """The embeddings of texts, from the disk or else from the encoder, for one caller at a time.
+
+    A second one waits: what it asks for is probably just being made.
+    """
 
     def __init__(
         self, folder: Path, encoder: TextEncoder, revision: str, room_bytes: int = ROOM_BYTES
@@ -42,22 +46,28 @@ class Embeddings:
         self._encoder = encoder
         self._revision = revision
         self._room_bytes = room_bytes
+        self._alone = threading.Lock()
 
-    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
+    def of(self, texts: Sequence[str], tell: Callable[[int], None] = unheard) -> list[torch.Tensor]:
         """Embed texts as the pipelines would: each of shape (1, token=512, width), on the CPU.
 
         Rows past the text are zero. The model was trained with them: they are no mere filling.
+
+        Args:
+            texts: any number.
+            tell: called with the percent that is encoded; what it raises ends the encoding.
 
         Raises:
             WeightsBroken: a text is new, and the files of the encoder are missing or broken.
         """
         cleaned = [prompt_clean(text) for text in texts]
-        known = {text: rows for text in cleaned if (rows := self._find(text)) is not None}
-        new = sorted(set(cleaned) - set(known))
-        if new:
-            for text, rows in zip(new, self._encoder.encode(new), strict=True):
-                known[text] = rows
-                self._keep(text, rows)
+        with self._alone:
+            known = {text: rows for text in cleaned if (rows := self._find(text)) is not None}
+            new = sorted(set(cleaned) - set(known))
+            if new:
+                for text, rows in zip(new, self._encoder.encode(new, tell), strict=True):
+                    known[text] = rows
+                    self._keep(text, rows)
         return [padded(known[text]) for text in cleaned]
 
     def _path(self, text: str) -> Path:

@@ -30,8 +30,9 @@ def render(
         request: what was asked.
         images: the folder of staged pictures.
         tell: called at the start of each phase with 0; while denoising, after each step with the
-            number of finished steps; while decoding, after each piece with the percent that is
-            done. Whatever it raises ends the render and leaves the model as good as new.
+            number of finished steps; while encoding the prompt or decoding, after each piece with
+            the percent that is done. Whatever it raises ends the render and leaves the model as
+            good as new.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
             error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
@@ -44,7 +45,7 @@ def render(
         torch.OutOfMemoryError: there is too little memory for any of them.
     """
     tell(Phase.ENCODING_PROMPT, 0)
-    embeddings = encode_prompt(model, request)
+    embeddings = encode_prompt(model, request, tell)
     tell(Phase.DENOISING, 0)
     latents = denoise(model, request, images, embeddings, tell)
 
@@ -56,14 +57,15 @@ def render(
     return descend(model, request.height, request.width, lambda bands: write(frames(bands)))
 
 
-def encode_prompt(model: Model, request: Request) -> dict[str, torch.Tensor | None]:
+def encode_prompt(model: Model, request: Request, tell: Tell) -> dict[str, torch.Tensor | None]:
     """Embed both prompts: shape (1, token=512, width), rows past the text are zero.
 
     The negative one counts only where the pipelines guide, which is above a scale of 1.
     """
     guided = request.guidance_scale > 1
     texts = [request.prompt, request.negative_prompt] if guided else [request.prompt]
-    positive, *negative = (rows.to(model.device) for rows in model.embeddings.of(texts))
+    kept = model.embeddings.of(texts, lambda done: tell(Phase.ENCODING_PROMPT, done))
+    positive, *negative = (rows.to(model.device) for rows in kept)
     return {"prompt_embeds": positive, "negative_prompt_embeds": negative[0] if guided else None}
 
 

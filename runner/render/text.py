@@ -4,7 +4,7 @@ The mathematics stay those of transformers: its own modules are built without we
 run with tensors that come from the files and go again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,10 @@ from runner.render.weights.read import Weights, WeightsBroken, opened
 
 TEXT_TOKENS = 512  # what the model was trained on; a longer text is cut
 OWN_ROWS, SHARED_ROWS = "encoder.embed_tokens.weight", "shared.weight"
+
+
+def unheard(_percent: int) -> None:
+    """Nobody listens."""
 
 
 class TextEncoder:
@@ -51,12 +55,18 @@ class TextEncoder:
                 weights.check(embedding(weights) if name == OWN_ROWS else name, like.shape)
 
     @torch.inference_mode()
-    def encode(self, texts: Sequence[str]) -> list[torch.Tensor]:
+    def encode(
+        self, texts: Sequence[str], tell: Callable[[int], None] = unheard
+    ) -> list[torch.Tensor]:
         """Embed texts: each becomes rows of shape (token, width), on the CPU.
 
         Every block is read once for all texts. Each text runs through it alone and without padding:
         what it becomes depends on nothing that happens to stand beside it, so that a job which is
         taken up again gets the same embedding.
+
+        Args:
+            texts: any number.
+            tell: called after each block with the percent that is done; what it raises ends it.
 
         Raises:
             WeightsBroken: a file is missing or broken, or what came out is no embedding.
@@ -70,6 +80,7 @@ class TextEncoder:
             states = [self._here(weights.rows(name, numbers))[None] for numbers in tokens]
             for number, block in enumerate(self._stock.block):
                 states = self._through(block, f"encoder.block.{number}.", weights, states)
+                tell(100 * (number + 1) // len(self._stock.block))
             norm = self._stock.final_layer_norm
             states = self._through(norm, "encoder.final_layer_norm.", weights, states)
         if not all(state.isfinite().all() and state.any() for state in states):

@@ -1,60 +1,49 @@
-"""The work of the render stage: claim a job, render it, and record what came of it."""
+"""The work of the render stage: one job after the other, and beside each the end of the last."""
 
-import os
+import contextvars
 import random
 import shutil
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
 
 import structlog
-import torch
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
-from jobstore.errors import LeaseLost, StoreUnavailable
+from jobstore.errors import StoreUnavailable
 from jobstore.failpoints import failpoint
-from jobstore.job import Job, Phase, Video
+from jobstore.job import Phase, Video
 from jobstore.jobs import STREAK_REST_MS
-from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
+from runner.render.ahead import Ahead
+from runner.render.belt import Belt
+from runner.render.claim import Claim
 from runner.render.decode import Frames
 from runner.render.model import Model, load
-from runner.render.output import Output, sweep
-from runner.render.picture import PictureLost
-from runner.stage import EXIT_AT_ONCE, Stage
+from runner.render.output import sweep
+from runner.stage import Stage
 
 log = get_logger()
-Answer = TypeVar("Answer")
 
-# Percent of the whole at which each phase begins and ends; denoising is nearly all of the time.
-# Frames are encoded while they are decoded: the phase named for it is the rest, and the checks.
-SPANS = {
-    Phase.ENCODING_PROMPT: (0, 2),
-    Phase.DENOISING: (2, 90),
-    Phase.DECODING: (90, 98),
-    Phase.ENCODING_VIDEO: (98, 100),
-}
-BACKOFF_S = (10.0, 40.0, 160.0)
-INSIST_S = 1.0  # between two tries of a move while the store is away
 REST_S = 60.0  # after a fault of the machine, before the next job is tried
 LOW_WATER_BYTES = 256 << 20  # of free disk: a video of the 5B takes tens of megabytes
 
-
-class Stopped(Exception):
-    """The stage was told to stop."""
-
-
-class Cancelled(Exception):
-    """Somebody asked for the job to be cancelled."""
+Rest = Callable[[], Video]
 
 
 class Render:
-    """The work of the render stage."""
+    """The work of the render stage.
+
+    The card works for one job at a time. While it does, another thread makes the video of the job
+    before whole (encoding, looking at it, hashing, recording), and a third one encodes the prompt
+    of the job that is next.
+    """
 
     grace_s = 120.0  # a step of the 5B takes about 22 s, its decoding up to 90 s
 
@@ -65,16 +54,17 @@ class Render:
         self.dice = dice
         self.facts: Mapping[str, object] = {"model_loaded": False}
         self._model: Model | None = None
-        self._cancelled = threading.Event()
+        self.ahead: Ahead | None = None
         self._rests_until = 0.0
-        self._moved_at = 0.0
-        self._step_ms: int | None = None
         self._decodes: Counter[str] = Counter()
+        self.beside = ThreadPoolExecutor(1, "beside")
+        self._closing: Future[None] | None = None
 
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
         abilities = self.settings.abilities()
         self._model = load(self.settings.model, abilities, self.settings.embeddings)
+        self.ahead = Ahead(self._model, self.stage.store.views, self.stage.stopping)
         for file in sweep(self.settings, self.stage.store.views):
             log.info("work.swept", file=file.name)
         self.facts = {
@@ -85,156 +75,78 @@ class Render:
         }
 
     def run_once(self) -> bool:
-        """Claim the next job, if any and if this machine can take one, and see it through."""
+        """Claim the next job, if any and if this machine can take one, and see its frames made.
+
+        What is left to do then goes on beside the next call; `settle` waits for it.
+        """
         if time.monotonic() < self._rests_until or not self._has_room():
             return False
         lease_ms = int(self.settings.lease_s * 1000)
-        jobs = self.stage.store.jobs
-        job = jobs.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
+        job = self.stage.store.jobs.claim(
+            self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms()
+        )
         self._say_if_resting()
         if job is None:
             return False
-
-        def renew() -> None:
-            if time.monotonic() - self._moved_at > self.settings.stall_s:
-                log.critical("render.stalled", without_a_step_s=self.settings.stall_s)
-                end_here()
-            if jobs.renew(job, lease_ms, now_ms()):
-                self._cancelled.set()
-
-        self._cancelled.clear()
-        self._moved_at = time.monotonic()
-        with (
-            structlog.contextvars.bound_contextvars(job_id=job.job_id, attempt=job.attempt),
-            self.stage.heartbeat.holding(renew),
-        ):
+        with structlog.contextvars.bound_contextvars(job_id=job.job_id, attempt=job.attempt):
             log.info("job.claimed", fence=job.fence)
-            try:
-                self._see_through(job)
-            except LeaseLost:
-                Output(self.settings, job).discard()
-                log.warning("job.dropped", fence=job.fence)
+            claim = Claim(self.stage, self.settings, job, self.dice)
+            with self._resting_after_faults():
+                rest = claim.try_to(lambda: self._adopt(claim) or self._render(claim))
+                self.settle()
+                if rest:
+                    close = partial(self._close, claim, rest)
+                    self._closing = self.beside.submit(contextvars.copy_context().run, close)
         return True
 
-    def _see_through(self, job: Job) -> None:
-        jobs = self.stage.store.jobs
-        try:
-            rendered = self._adopt(job) or self._render(job)
-        except LeaseLost:
-            raise
-        except Cancelled:
-            self._insist(lambda: jobs.stop(job, now_ms()))
-            log.info("job.cancelled")
-        except Stopped:
-            self._insist(lambda: jobs.release(job, now_ms()))
-            log.info("job.released", fence=job.fence)
-        except PictureLost as error:
-            reason = str(error)
-            self._insist(lambda: jobs.fail(job, "image_lost", reason, now_ms()))
-            log.error("job.failed", error=reason)
-        except OSError as error:
-            self._insist(lambda: jobs.release(job, now_ms()))
-            self._rest(error)
-        except torch.AcceleratorError as error:
-            log.critical("card.lost", error=str(error))
-            end_here()
-        except Exception as error:
-            self._postpone(job, error)
-        else:
-            self._insist(
-                lambda: jobs.finish(job, self.stage.host, rendered, self._step_ms, now_ms())
-            )
-            log.info("job.rendered", size_bytes=rendered.size_bytes)
+    def settle(self) -> None:
+        """Wait until nothing goes on beside any more."""
+        closing, self._closing = self._closing, None
+        if closing:
+            closing.result()
+        if self.ahead:
+            self.ahead.settle()
 
-    def _adopt(self, job: Job) -> Video | None:
-        self._step_ms = None
-        adopted = Output(self.settings, job).adopt()
-        if adopted:
-            log.info("render.adopted", path=str(adopted.path))
-        return adopted
+    def _adopt(self, claim: Claim) -> Rest | None:
+        adopted = claim.output.adopt()
+        if adopted is None:
+            return None
+        log.info("render.adopted", path=str(adopted.path))
+        return lambda: adopted
 
-    def _render(self, job: Job) -> Video:
-        if self._model is None:
+    def _render(self, claim: Claim) -> Rest:
+        if self._model is None or self.ahead is None:
             message = "prepare comes first"
             raise RuntimeError(message)
-        request, output = job.request, Output(self.settings, job)
-        began = 0.0
+        ahead, request, output = self.ahead, claim.job.request, claim.output
+        encoded: Future[None]
 
         def tell(phase: Phase, done: int) -> None:
-            nonlocal began
-            if phase is Phase.DENOISING and done == 0:
-                began = time.monotonic()
-            elif phase is Phase.DENOISING:
-                self._step_ms = int((time.monotonic() - began) * 1000 / done)
-            self._tell(job, phase, done)
+            claim.tell(phase, done)
+            if phase is Phase.DENOISING:
+                ahead.look()
 
         def write(pieces: Iterable[Frames]) -> None:
-            video.encode(pieces, output.work, request.fps)
-
-        try:
-            rung = film.render(self._model, request, self.settings.images, tell, write)
-            self._decodes[rung] += 1
-            self.facts = {**self.facts, "decodes": dict(self._decodes)}
-            failpoint("render.encoded")
-            shape = (request.num_frames, request.height, request.width)
-            video.probe(output.work, shape, request.fps)
-            return output.publish()
-        finally:
-            output.work.unlink(missing_ok=True)
-
-    def _tell(self, job: Job, phase: Phase, done: int) -> None:
-        """Record progress; end the render here when it is not wanted any more.
-
-        `done` counts steps while denoising, and percent of the phase otherwise.
-        """
-        self._moved_at = time.monotonic()
-        if self.stage.stopping.is_set():
-            raise Stopped
-        if self.stage.heartbeat.lost.is_set():
-            raise LeaseLost
-        if self._cancelled.is_set():
-            raise Cancelled
-        steps = job.request.steps
-        begin, end = SPANS[phase]
-        progress = begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
-        step = {Phase.ENCODING_PROMPT: 0, Phase.DENOISING: done}.get(phase, steps)
-        try:
-            self.stage.store.jobs.advance(job, phase, step, progress)
-        except StoreUnavailable as error:
-            log.warning("progress.missed", error=str(error))
-
-    def _postpone(self, job: Job, error: Exception) -> None:
-        pause_s = BACKOFF_S[min(job.attempt, len(BACKOFF_S)) - 1] * self.dice.uniform(0.8, 1.2)
-        now = now_ms()
-        state = self._insist(
-            lambda: self.stage.store.jobs.postpone(
-                job,
-                error_code="render_failed",
-                error=f"The render broke ({type(error).__name__}); the log has the reason.",
-                due_at=now + int(pause_s * 1000),
-                now=now,
-            )
-        )
-        if state is State.QUEUED:
-            log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
-        else:
-            log.error("job.failed", exc_info=error)
-
-    def _insist(self, move: Callable[[], Answer]) -> Answer:
-        """Make a move of a job we hold, however long the store is away; the heartbeat goes on.
-
-        Raises:
-            LeaseLost: the claim does not stand any more.
-            StoreUnavailable: the stage stops before the store is back; whoever claims the job next
-                goes on with what lies on the disk.
-        """
-        while True:
+            nonlocal encoded
+            belt = Belt()
+            encoded = self.beside.submit(encode, belt, output.work, request.fps)
             try:
-                return move()
-            except StoreUnavailable as error:
-                log.warning("store.missed", error=str(error))
-                if self.stage.stopping.wait(INSIST_S):
-                    raise
+                belt.carry(pieces)
+            except BaseException:
+                wait([encoded])
+                output.work.unlink(missing_ok=True)
+                raise
+
+        rung = film.render(self._model, request, self.settings.images, tell, write)
+        self._decodes[rung] += 1
+        self.facts = {**self.facts, "decodes": dict(self._decodes)}
+        log.info("frames.decoded", rung=rung, **claim.phases_s())
+        return lambda: whole(claim, encoded)
+
+    def _close(self, claim: Claim, rest: Rest) -> None:
+        """Make the video of a job whole and let the job go, beside the next render."""
+        with self._resting_after_faults(), suppress(StoreUnavailable):
+            claim.try_to(lambda: claim.finish(rest()))
 
     def _say_if_resting(self) -> None:
         """Say aloud when this machine gets no jobs, because different ones crashed on it."""
@@ -252,17 +164,36 @@ class Render:
             return False
         return True
 
+    @contextmanager
+    def _resting_after_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._rest(error)
+
     def _rest(self, error: OSError) -> None:
         """Leave the jobs alone for a while: the fault is the machine's, not theirs."""
         self._rests_until = time.monotonic() + REST_S
         log.error("stage.rested", error=str(error), again_in_s=REST_S)
 
 
-def end_here() -> NoReturn:
-    """End the process at once: nothing in it can be trusted, and its supervisor starts a new one.
+def encode(belt: Belt, path: Path, fps: int) -> None:
+    """Write the frames that a belt brings; what breaks that off breaks off the decoding too."""
+    try:
+        video.encode(belt, path, fps)
+    except BaseException as error:
+        belt.break_off(error)
+        raise
 
-    An error of the card makes every later call fail as well; what does not move cannot be asked to
-    stop. The job is taken back like that of any process that died: three of those give it up.
-    """
-    sys.stdout.flush()
-    os._exit(EXIT_AT_ONCE)
+
+def whole(claim: Claim, encoded: Future[None]) -> Video:
+    """Look whether what was encoded is the video that was asked for, and publish it."""
+    request, output = claim.job.request, claim.output
+    try:
+        encoded.result()
+        failpoint("render.encoded")
+        video.probe(output.work, (request.num_frames, request.height, request.width), request.fps)
+        claim.check()
+        return output.publish()
+    finally:
+        output.work.unlink(missing_ok=True)

@@ -8,31 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Phase, Request
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
+from runner.render.claim import SPANS
 from runner.render.output import sweep
 from runner.render.video import probe
-from runner.render.work import SPANS, Render
+from runner.render.work import Render
 from runner.stage import Stage
 
 Ask = Callable[..., Request]
 LEASE_MS = 60_000
 
 
-@pytest.fixture
-def stage(made_stage: Callable[..., Stage]) -> Stage:
-    return made_stage("render", ModelSettings)
-
-
-@pytest.fixture
-def render(stage: Stage) -> Render:
-    work = Render(stage, read(ModelSettings), random.Random(1))
-    work.prepare()
-    return work
+def tick(render: Render) -> bool:
+    """One tick, and what of it goes on beside the next."""
+    claimed = render.run_once()
+    render.settle()
+    return claimed
 
 
 def accept(stage: Stage, request: Request, job_id: str = "J1") -> Job:
@@ -68,7 +65,7 @@ def in_the_middle(
 
 def test_a_job_becomes_a_whole_video_that_is_owed(render: Render, stage: Stage, ask: Ask) -> None:
     accept(stage, ask())
-    assert render.run_once()
+    assert tick(render)
     assert found(stage).state is State.RENDERED
     delivery = stage.store.outbox.claim("D", stage.host, LEASE_MS, now_ms())
     assert delivery
@@ -78,7 +75,7 @@ def test_a_job_becomes_a_whole_video_that_is_owed(render: Render, stage: Stage, 
     assert hashlib.sha256(file.read_bytes()).hexdigest() == delivery.video.sha256
     assert file.stat().st_size == delivery.video.size_bytes
     assert not list(stage.settings.work.glob("*.mp4"))
-    assert not render.run_once()
+    assert not tick(render)
 
 
 def test_a_video_that_was_whole_is_never_rendered_again(
@@ -90,7 +87,7 @@ def test_a_video_that_was_whole_is_never_rendered_again(
     stage.settings.outputs.mkdir()
     (stage.settings.outputs / "J1.1.mp4").write_bytes(b"whole")
     stage.store.jobs.rescue(["dead"], now_ms())
-    assert render.run_once()
+    assert tick(render)
     delivery = stage.store.outbox.claim("D", stage.host, LEASE_MS, now_ms())
     assert delivery
     assert delivery.video
@@ -104,7 +101,7 @@ def test_a_lost_lease_ends_the_render_and_leaves_nothing(
     accept(stage, ask(steps=60))
     owner = stage.owner.owner_id
     rescuer = in_the_middle(stage, lambda: stage.store.jobs.rescue([owner], now_ms()))
-    assert render.run_once()
+    assert tick(render)
     rescuer.join()
     assert (found(stage).state, found(stage).fence) == (State.QUEUED, 2)
     assert outputs(stage) == []
@@ -120,20 +117,21 @@ def test_the_heartbeat_learns_that_a_lease_is_lost(render: Render, stage: Stage,
         stage.heartbeat.tick()
 
     rescuer = in_the_middle(stage, lose)
-    assert render.run_once()
+    with capture_logs() as logs:
+        assert tick(render)
     rescuer.join()
-    assert stage.heartbeat.lost.is_set()
+    assert [log["event"] for log in logs if log["event"] == "lease.lost"] == ["lease.lost"]
     assert found(stage).step == 0
 
 
 def test_a_stage_that_stops_gives_its_job_back(render: Render, stage: Stage, ask: Ask) -> None:
     accept(stage, ask(steps=60))
     stopper = in_the_middle(stage, stage.stopping.set)
-    assert render.run_once()
+    assert tick(render)
     stopper.join()
     assert (found(stage).state, found(stage).fence) == (State.QUEUED, 1)
     stage.stopping.clear()
-    assert render.run_once()
+    assert tick(render)
     assert found(stage).state is State.RENDERED
 
 
@@ -154,21 +152,21 @@ def test_a_render_ends_while_it_is_decoded_and_written(
         stage.heartbeat.tick()
 
     actor = in_the_middle(stage, act, progress=SPANS[Phase.DECODING][0] + 1)
-    assert render.run_once()
+    assert tick(render)
     actor.join()
     ends = {"stop": State.QUEUED, "cancel": State.CANCELLED, "rescue": State.QUEUED}
     assert found(stage).state is ends[wish]
     assert outputs(stage) == []
     assert not list(stage.settings.work.glob("*.mp4"))
     stage.stopping.clear()
-    assert render.run_once() is (wish != "cancel")
+    assert tick(render) is (wish != "cancel")
 
 
 def test_how_it_was_decoded_is_counted(render: Render, stage: Stage, ask: Ask) -> None:
     """The gateway and a person can see when memory is short."""
     for number in (1, 2):
         accept(stage, ask(), f"J{number}")
-        assert render.run_once()
+        assert tick(render)
         assert render.facts["decodes"] == {"wide": number}
 
 
@@ -178,12 +176,12 @@ def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(
     """Six frames are not 4k + 1: the pipeline bends them, and the probe finds out."""
     accept(stage, ask(num_frames=6))
     for _ in range(FAILURE_LIMIT - 1):
-        assert render.run_once()
+        assert tick(render)
         assert (found(stage).state, found(stage).error_code) == ("queued", "render_failed")
-        assert not render.run_once(), "it is not due yet"
+        assert not tick(render), "it is not due yet"
         with stage.store.database.writing() as connection:
             connection.execute("UPDATE jobs SET due_at = 0")
-    assert render.run_once()
+    assert tick(render)
     assert found(stage).state is State.FAILED
     assert outputs(stage) == []
 
@@ -191,7 +189,7 @@ def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(
 def test_a_broken_job_does_not_hold_the_queue(render: Render, stage: Stage, ask: Ask) -> None:
     accept(stage, ask(num_frames=6), "J1")
     accept(stage, ask(), "J2")
-    while render.run_once():
+    while tick(render):
         pass
     assert found(stage, "J2").state is State.RENDERED
 
@@ -200,7 +198,7 @@ def test_a_picture_that_is_gone_fails_its_job_at_once(
     render: Render, stage: Stage, ask: Ask
 ) -> None:
     accept(stage, ask(image="J1.png"))
-    assert render.run_once()
+    assert tick(render)
     assert (found(stage).state, found(stage).error_code) == ("failed", "image_lost")
 
 
@@ -221,12 +219,12 @@ def test_a_fault_of_the_machine_fails_no_job(render: Render, stage: Stage, ask: 
     accept(stage, ask())
     stage.settings.outputs.mkdir()
     spoiler = in_the_middle(stage, lambda: spoil(stage))
-    assert render.run_once()
+    assert tick(render)
     spoiler.join()
     job = found(stage)
     assert (job.state, job.error_code, job.attempt) == (State.QUEUED, None, 1)
     assert not list(stage.settings.work.glob("*.mp4"))
-    assert not render.run_once(), "it rests"
+    assert not tick(render), "it rests"
 
 
 def spoil(stage: Stage) -> None:
@@ -242,10 +240,10 @@ def test_a_machine_that_kills_different_jobs_claims_no_more_and_says_so(
     for number in range(CRASH_LIMIT + 1):
         assert stage.store.jobs.claim(f"dead{number}", stage.host, LEASE_MS, now_ms())
         stage.store.jobs.rescue([f"dead{number}"], now_ms())
-    assert [render.run_once(), render.facts["state"]] == [False, "resting"]
+    assert [tick(render), render.facts["state"]] == [False, "resting"]
     with stage.store.database.writing() as connection:
         connection.execute("UPDATE hosts SET crashed_at = 0")
-    assert [render.run_once(), render.facts["state"]] == [True, "ready"]
+    assert [tick(render), render.facts["state"]] == [True, "ready"]
 
 
 def test_what_a_dead_process_left_unfinished_is_swept(stage: Stage, ask: Ask) -> None:
@@ -271,9 +269,9 @@ def test_a_job_that_is_cancelled_ends_at_its_next_step(
         stage.heartbeat.tick()
 
     canceller = in_the_middle(stage, wish)
-    assert render.run_once()
+    assert tick(render)
     canceller.join()
     assert found(stage).state is State.CANCELLED
     accept(stage, ask(), "J2")
-    assert render.run_once()
+    assert tick(render)
     assert found(stage, "J2").state is State.RENDERED

@@ -20,7 +20,9 @@ from runner.pocket.measure import Asked, prompts, psnr, render, round_trip, show
 from runner.pocket.world import COLOURS, GROUNDS
 from runner.render.embeddings import Embeddings
 from runner.render.model import Model
-from runner.render.text import TextEncoder
+from runner.render.text import TextEncoder, unheard
+
+Hear = Callable[[int], None]
 
 STEPS = 10
 NAMES = tuple(COLOURS)
@@ -123,22 +125,22 @@ def test_the_embedded_model(check: Callable[[Model], None], hurried: Model) -> N
 class Dropped(Embeddings):
     """The words do not reach the model."""
 
-    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        return [rows * 0 for rows in super().of(texts)]
+    def of(self, texts: Sequence[str], tell: Hear = unheard) -> list[torch.Tensor]:
+        return [rows * 0 for rows in super().of(texts, tell)]
 
 
 class Swapped(Embeddings):
     """What is asked and what is not change places."""
 
-    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        return super().of(texts[::-1])
+    def of(self, texts: Sequence[str], tell: Hear = unheard) -> list[torch.Tensor]:
+        return super().of(texts[::-1], tell)
 
 
 class Unmasked(Embeddings):
     """The padding after the words is not nothing."""
 
-    def of(self, texts: Sequence[str]) -> list[torch.Tensor]:
-        return [torch.where(rows == 0, rows[:, :1], rows) for rows in super().of(texts)]
+    def of(self, texts: Sequence[str], tell: Hear = unheard) -> list[torch.Tensor]:
+        return [torch.where(rows == 0, rows[:, :1], rows) for rows in super().of(texts, tell)]
 
 
 @pytest.mark.parametrize("faulty", [Dropped, Swapped, Unmasked])

@@ -103,7 +103,7 @@ def test_text_is_the_same_as_the_stock_pipeline_makes_it(
 def test_the_first_frame_is_the_given_picture(model: Model, ask: Ask, images: Path) -> None:
     """Its latents are those of the picture, clean, whatever the rest becomes."""
     request = ask(image="J1.png")
-    embeddings = film.encode_prompt(model, request)
+    embeddings = film.encode_prompt(model, request, lambda *_: None)
     latents = film.denoise(model, request, images, embeddings, silent)
     picture = open_covering(images / "J1.png", request.width, request.height)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None, :, None] / 127.5 - 1

@@ -1,0 +1,232 @@
+"""One job in our hands: kept alive, told of, and given out of them in one of its ways."""
+
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NoReturn, TypeVar
+
+import torch
+from structlog.stdlib import get_logger
+
+from jobstore.clock import now_ms
+from jobstore.errors import LeaseLost, StoreUnavailable
+from jobstore.job import Job, Phase, Video
+from jobstore.moves import State
+from jobstore.settings import ModelSettings
+from runner.render.output import Output
+from runner.render.picture import PictureLost
+from runner.stage import EXIT_AT_ONCE, Stage
+
+log = get_logger()
+Answer = TypeVar("Answer")
+
+# Percent of the whole at which each phase begins and ends; denoising is nearly all of the time.
+# Frames are encoded while they are decoded: the phase named for it is the rest, and the checks.
+SPANS = {
+    Phase.ENCODING_PROMPT: (0, 2),
+    Phase.DENOISING: (2, 90),
+    Phase.DECODING: (90, 98),
+    Phase.ENCODING_VIDEO: (98, 100),
+}
+BACKOFF_S = (10.0, 40.0, 160.0)
+INSIST_S = 1.0  # between two tries of a move while the store is away
+
+
+class Stopped(Exception):
+    """The stage was told to stop."""
+
+
+class Cancelled(Exception):
+    """Somebody asked for the job to be cancelled."""
+
+
+class Claim:
+    """A job that this process has claimed.
+
+    Two may be held at once: one is being rendered, the video of the other made whole.
+    """
+
+    def __init__(
+        self, stage: Stage, settings: ModelSettings, job: Job, dice: random.Random
+    ) -> None:
+        """Take hold of a job that was just claimed; its lease is renewed from now on."""
+        self.job = job
+        self.output = Output(settings, job)
+        self.step_ms: int | None = None
+        self.began: dict[Phase, float] = {}
+        self._stage = stage
+        self._settings = settings
+        self._dice = dice
+        self._cancelled = threading.Event()
+        self._moved_at = time.monotonic()
+        self._hold = stage.heartbeat.hold(self._renew)
+
+    def _renew(self) -> None:
+        if time.monotonic() - self._moved_at > self._settings.stall_s:
+            log.critical("render.stalled", without_a_step_s=self._settings.stall_s)
+            end_here()
+        lease_ms = int(self._settings.lease_s * 1000)
+        if self._stage.store.jobs.renew(self.job, lease_ms, now_ms()):
+            self._cancelled.set()
+
+    def tell(self, phase: Phase, done: int) -> None:
+        """Record progress; end the render here when it is not wanted any more.
+
+        `done` counts steps while denoising, and percent of the phase otherwise.
+
+        Raises:
+            Stopped: the stage was told to stop.
+            LeaseLost, Cancelled: see `check`.
+        """
+        self._moved_at = time.monotonic()
+        if self._stage.stopping.is_set():
+            raise Stopped
+        self.check()
+        self._time(phase, done)
+        steps = self.job.request.steps
+        begin, end = SPANS[phase]
+        progress = begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
+        step = {Phase.ENCODING_PROMPT: 0, Phase.DENOISING: done}.get(phase, steps)
+        try:
+            self._stage.store.jobs.advance(self.job, phase, step, progress)
+        except StoreUnavailable as error:
+            log.warning("progress.missed", error=str(error))
+
+    def check(self) -> None:
+        """Make sure that the job is still ours and still wanted.
+
+        Raises:
+            LeaseLost: the job is somebody else's.
+            Cancelled: somebody asked for that.
+        """
+        if self._hold.lost.is_set():
+            raise LeaseLost
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def _time(self, phase: Phase, done: int) -> None:
+        if done == 0:
+            self.began[phase] = self._moved_at
+        elif phase is Phase.DENOISING:
+            self.step_ms = int((self._moved_at - self.began[phase]) * 1000 / done)
+
+    def phases_s(self) -> dict[str, float]:
+        """Tell how long the phases took that are over, in seconds."""
+        moments = list(self.began.items())
+        return {
+            f"{phase}_s": round(end - begin, 3)
+            for (phase, begin), (_next, end) in pairwise(moments)
+        }
+
+    def try_to(self, act: Callable[[], Answer]) -> Answer | None:
+        """Do a part of the work on the job.
+
+        Returns:
+            What came of it, or None: it did not come to its end, and the job has left our hands.
+
+        Raises:
+            StoreUnavailable: the stage stops, and the store is away; whoever claims the job next
+                goes on with what lies on the disk.
+            OSError: a fault of the machine. No job fails for it: this one was given back.
+        """
+        try:
+            return self._try(act)
+        except LeaseLost:
+            self.output.discard()
+            log.warning("job.dropped", fence=self.job.fence)
+            self._hold.let_go()
+        except BaseException:
+            self._hold.let_go()
+            raise
+        return None
+
+    def _try(self, act: Callable[[], Answer]) -> Answer | None:
+        try:
+            return act()
+        except LeaseLost:
+            raise
+        except Cancelled:
+            self._leave(lambda: self._stage.store.jobs.stop(self.job, now_ms()))
+            log.info("job.cancelled")
+        except Stopped:
+            self._release()
+        except PictureLost as error:
+            self._fail("image_lost", str(error))
+        except OSError:
+            self._release()
+            raise
+        except torch.AcceleratorError as error:
+            log.critical("card.lost", error=str(error))
+            end_here()
+        except Exception as error:
+            self._postpone(error)
+        return None
+
+    def finish(self, video: Video) -> None:
+        """Record the render and owe its video to the object storage.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        jobs, host = self._stage.store.jobs, self._stage.host
+        self._leave(lambda: jobs.finish(self.job, host, video, self.step_ms, now_ms()))
+        log.info("job.rendered", size_bytes=video.size_bytes)
+
+    def _release(self) -> None:
+        self._leave(lambda: self._stage.store.jobs.release(self.job, now_ms()))
+        log.info("job.released", fence=self.job.fence)
+
+    def _fail(self, error_code: str, reason: str) -> None:
+        self._leave(lambda: self._stage.store.jobs.fail(self.job, error_code, reason, now_ms()))
+        log.error("job.failed", error=reason)
+
+    def _postpone(self, error: Exception) -> None:
+        pause_s = BACKOFF_S[min(self.job.attempt, len(BACKOFF_S)) - 1] * self._dice.uniform(
+            0.8, 1.2
+        )
+        now = now_ms()
+        state = self._leave(
+            lambda: self._stage.store.jobs.postpone(
+                self.job,
+                error_code="render_failed",
+                error=f"The render broke ({type(error).__name__}); the log has the reason.",
+                due_at=now + int(pause_s * 1000),
+                now=now,
+            )
+        )
+        if state is State.QUEUED:
+            log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
+        else:
+            log.error("job.failed", exc_info=error)
+
+    def _leave(self, move: Callable[[], Answer]) -> Answer:
+        """Give the job out of our hands, however long the store is away.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+            StoreUnavailable: the stage stops before the store is back.
+        """
+        while True:
+            try:
+                answer = move()
+            except StoreUnavailable as error:
+                log.warning("store.missed", error=str(error))
+                if self._stage.stopping.wait(INSIST_S):
+                    raise
+            else:
+                self._hold.let_go()
+                return answer
+
+
+def end_here() -> NoReturn:
+    """End the process at once: nothing in it can be trusted, and its supervisor starts a new one.
+
+    An error of the card makes every later call fail as well; what does not move cannot be asked to
+    stop. The job is taken back like that of any process that died: three of those give it up.
+    """
+    sys.stdout.flush()
+    os._exit(EXIT_AT_ONCE)
