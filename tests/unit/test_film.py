@@ -78,28 +78,6 @@ def test_both_pipelines_share_their_parts_and_differ_in_their_time(model: Model)
     assert model.image.config.expand_timesteps is True
 
 
-def test_text_is_the_same_as_the_stock_pipeline_makes_it(
-    model: Model, ask: Ask, images: Path, embedded: Path
-) -> None:
-    """One timestep for the whole video, own decoding: only shortcuts, no other mathematics."""
-    stock = WanPipeline.from_pretrained(embedded, dtype=torch.float32, local_files_only=True)
-    stock.set_progress_bar_config(disable=True)
-    assert stock.config.expand_timesteps is True
-    request = ask()
-    frames = stock(
-        request.prompt,
-        negative_prompt="",
-        height=request.height,
-        width=request.width,
-        num_frames=request.num_frames,
-        num_inference_steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        generator=torch.Generator("cpu").manual_seed(request.seed),
-    ).frames[0]
-    ours = render(model, request, images).astype(float)
-    assert np.abs(ours - frames * 255).max() <= 1
-
-
 def test_the_first_frame_is_the_given_picture(model: Model, ask: Ask, images: Path) -> None:
     """Its latents are those of the picture, clean, whatever the rest becomes."""
     request = ask(image="J1.png")
@@ -115,7 +93,13 @@ def test_the_first_frame_is_the_given_picture(model: Model, ask: Ask, images: Pa
 
 
 def test_progress_is_told_step_by_step(model: Model, ask: Ask, images: Path) -> None:
+    """A text that was encoded before is not encoded again; a new one is told of block by block."""
     told: list[tuple[Phase, int]] = []
+    render(model, ask(), images)
+    film.encode_prompt(model, ask(prompt="some other"), lambda *what: told.append(what))
+    assert told[-1] == (Phase.ENCODING_PROMPT, 100)
+    assert told == sorted(set(told))
+    told.clear()
     render(model, ask(), images, lambda phase, step: told.append((phase, step)))
     assert told == [
         (Phase.ENCODING_PROMPT, 0),
