@@ -6,6 +6,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gateway.access import Access
+from gateway.capabilities import capabilities
 from gateway.generate import generate
 from gateway.health import health
 from gateway.keys import RequireKey
@@ -15,6 +16,7 @@ from gateway.status import status
 from jobstore.errors import StoreUnavailable
 
 ROUTES = (
+    Route("/capabilities", capabilities, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
     Route("/generate", generate, methods=["POST"]),
     Route("/status/{job_id}", status, methods=["GET"]),

@@ -46,7 +46,13 @@ class Client:
         """Ask how the service is."""
         return self._answer(self._http.get("/health"))
 
-    def submit(self, prompt: str, image: Path | None = None, seed: int | None = None) -> Answer:
+    def submit(
+        self,
+        prompt: str,
+        image: Path | None = None,
+        seed: int | None = None,
+        preset: str | None = None,
+    ) -> Answer:
         """Send a job; its `job_id` is in the answer.
 
         Raises:
@@ -57,6 +63,8 @@ class Client:
             body["image_base64"] = base64.b64encode(image.read_bytes()).decode()
         if seed is not None:
             body["seed"] = seed
+        if preset:
+            body["preset"] = preset
         return self._answer(self._http.post("/generate", json=body))
 
     def status(self, job_id: str) -> Answer:

@@ -17,7 +17,7 @@ from gateway.body import parse_object, read_body
 from gateway.parts import Parts, in_thread, parts_of
 from gateway.pictures import Picture, PictureRefused, decode, decode_base64
 from gateway.problems import Fault, Problem
-from jobstore.abilities import Abilities
+from jobstore.abilities import USUAL, Abilities
 from jobstore.clock import now_ms
 from jobstore.errors import StoreUnavailable
 from jobstore.failpoints import failpoint
@@ -44,6 +44,7 @@ class Wanted(BaseModel):
     image_base64: str | None = None
     image_url: str | None = None
     seed: Annotated[int, Field(ge=0, lt=SEED_LIMIT)] | None = None
+    preset: str = USUAL
 
     @field_validator("prompt")
     @classmethod
@@ -61,7 +62,7 @@ async def generate(request: HttpRequest) -> Response:
     """Answer 202 once the job is in the store for good, and not before."""
     parts = parts_of(request)
     body = parse_object(await read_body(request))
-    wanted, picture = await in_thread(parts.decodes, check, body)
+    wanted, picture = await in_thread(parts.decodes, check, body, parts.abilities)
     job, position = await in_thread(parts.writes, accept, parts, wanted, picture)
     return JSONResponse(
         {"job_id": job.job_id, "status": job.state, "position": position},
@@ -70,7 +71,7 @@ async def generate(request: HttpRequest) -> Response:
     )
 
 
-def check(body: dict[str, object]) -> tuple[Wanted, Picture | None]:
+def check(body: dict[str, object], can: Abilities) -> tuple[Wanted, Picture | None]:
     """Check everything about a body.
 
     Raises:
@@ -85,6 +86,9 @@ def check(body: dict[str, object]) -> tuple[Wanted, Picture | None]:
         wanted = Wanted.model_validate(body)
     except ValidationError as error:
         faults = [fault_of(details) for details in error.errors(include_url=False)]
+    if isinstance(name := body.get("preset"), str) and name not in can.presets:
+        message = f"preset {name[:NAME_LIMIT]!r} is unknown; there are {', '.join(can.presets)}."
+        faults.append(Fault("preset", "field_wrong", message))
     if body.get("image_url") is not None:
         message = "image_url is not offered yet; send the picture itself as image_base64."
         faults.append(Fault("image_url", "image_url_disabled", message))
@@ -136,6 +140,7 @@ def stage(parts: Parts, picture: Picture, name: str) -> Path:
 
 def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str) -> Request:
     """Fill in everything that was not asked for from what the model says of itself."""
+    preset = can.presets[wanted.preset]
     width, height = can.size_for(picture.size if picture else None)
     return Request(
         prompt=wanted.prompt,
@@ -145,8 +150,9 @@ def resolve(wanted: Wanted, picture: Picture | None, can: Abilities, image: str)
         height=height,
         num_frames=can.num_frames,
         fps=can.fps,
-        steps=can.steps,
-        guidance_scale=can.guidance_scale,
+        steps=preset.steps,
+        guidance_scale=preset.guidance_scale,
+        preset=wanted.preset,
         seed=secrets.randbelow(2**32) if wanted.seed is None else wanted.seed,
     )
 

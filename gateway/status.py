@@ -49,6 +49,7 @@ def describe(parts: Parts, job_id: str) -> dict[str, object]:
         "steps": job.request.steps,
         "video_url_expires_at": text(link.expires_at) if link else None,
         "seed": job.request.seed,
+        "preset": job.request.preset,
         "width": job.request.width,
         "height": job.request.height,
         "num_frames": job.request.num_frames,

@@ -3,22 +3,55 @@
 The gateway resolves and checks every request with it, and never has to load the model.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DESCRIPTION = "wan22.json"
+USUAL = "quality"  # the preset of a request that names none
+
+Mode = Literal["text", "image"]
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")]
 
 
-class Abilities(BaseModel):
-    """The limits and defaults of one model. Sizes are `WIDTHxHEIGHT` in pixels."""
+class Preset(BaseModel):
+    """A named bundle of steps, guidance and caching.
+
+    `about` tells a caller what he gets. `cache_threshold` lets the step cache leave out forward
+    passes as long as the error that it expects of them stays below. `sigmas` are the noise levels
+    of a distilled model, one per step, the first 1. `transformer` is the folder of its weights.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Annotated[int, Field(ge=1, le=1)]
+    about: str
+    steps: Annotated[int, Field(ge=1)]
+    guidance_scale: float
+    cache_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    sigmas: list[Annotated[float, Field(gt=0, le=1)]] | None = None
+    transformer: str = "transformer"
+
+    @model_validator(mode="after")
+    def _has_a_sigma_per_step(self) -> Self:
+        if self.sigmas is not None and len(self.sigmas) != self.steps:
+            message = f"{self.steps} steps need as many sigmas, not {len(self.sigmas)}"
+            raise ValueError(message)
+        return self
+
+
+class Abilities(BaseModel):
+    """The limits and defaults of one model. Sizes are `WIDTHxHEIGHT` in pixels.
+
+    `mag_ratios` are what the step cache goes by: for each mode, step after step of a render of the
+    usual preset, how large the change that the blocks make is beside that of the step before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Annotated[int, Field(ge=2, le=2)]
     name: str
     revision: str
     sizes: Annotated[list[Size], Field(min_length=1)]
@@ -26,10 +59,10 @@ class Abilities(BaseModel):
     sizes_by_area: bool
     fps: int
     num_frames: int
-    steps: int
-    guidance_scale: float
     flow_shift: float
     negative_prompt: str
+    presets: Mapping[str, Preset]
+    mag_ratios: Mapping[Mode, list[float]] = {}
 
     @model_validator(mode="after")
     def _is_not_bent_by_the_pipeline(self) -> Self:
@@ -44,6 +77,22 @@ class Abilities(BaseModel):
             )
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _can_do_its_presets(self) -> Self:
+        if USUAL not in self.presets:
+            message = f"there is no preset {USUAL}"
+            raise ValueError(message)
+        cached = any(preset.cache_threshold for preset in self.presets.values())
+        if cached and set(self.mag_ratios) != {"text", "image"}:
+            message = "a preset with a cache_threshold needs mag_ratios for text and image"
+            raise ValueError(message)
+        return self
+
+    @property
+    def usual(self) -> Preset:
+        """The preset of a request that names none."""
+        return self.presets[USUAL]
 
     @classmethod
     def read(cls, model: Path) -> Self:

@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from jobstore.abilities import USUAL, Mode
 from jobstore.clock import moment
 from jobstore.moves import State
 
@@ -26,7 +27,8 @@ class Request(BaseModel):
     """What was asked, with every default resolved; it never changes.
 
     `image` is the name of a file in `DATA_DIR/inputs/images`; `width` and `height` are pixels,
-    `fps` frames per second, `seed` below 2**63 so that every part can hold it.
+    `fps` frames per second, `seed` below 2**63 so that every part can hold it. What a preset means
+    besides steps and guidance stands in the model's description.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,12 +43,18 @@ class Request(BaseModel):
     steps: int
     guidance_scale: float
     seed: int
+    preset: str = USUAL
+
+    @property
+    def mode(self) -> Mode:
+        """What the video starts from."""
+        return "image" if self.image else "text"
 
     @property
     def shape(self) -> str:
         """What decides how long a step takes, as text."""
-        mode = "image" if self.image else "text"
-        return f"{mode} {self.width}x{self.height} {self.num_frames} {self.guidance_scale > 1:d}"
+        size = f"{self.width}x{self.height} {self.num_frames}"
+        return f"{self.mode} {size} {self.guidance_scale > 1:d} {self.preset}"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("prompt", help="what to show, such as: a red circle moves right")
     parser.add_argument("--image", type=Path, help="a picture to start from (PNG, JPEG, WebP)")
     parser.add_argument("--seed", type=int, help="the same seed gives the same video again")
+    parser.add_argument("--preset", help="how to render: one of those in GET /capabilities")
     parser.add_argument("--output", type=Path, help="where the MP4 goes (default: wan22-JOB.mp4)")
     parser.add_argument("--keep", action="store_true", help="keep all running until Ctrl-C")
     asked = parser.parse_args()
@@ -74,7 +75,7 @@ def show(asked: argparse.Namespace, folder: Path) -> bool:
     model = os.environ.get("MODEL_DIR") or "pocket"
     with Stack(folder, model, say=console.print) as stack:
         stack.start()
-        job = stack.client.submit(asked.prompt, asked.image, asked.seed)
+        job = stack.client.submit(asked.prompt, asked.image, asked.seed, asked.preset)
         status = follow(stack, job["job_id"])
         if status["status"] != "completed":
             console.print(f"The job {status['status']}: {status['error']}", style="red")

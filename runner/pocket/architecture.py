@@ -8,14 +8,14 @@ from diffusers import (
 )
 from transformers import UMT5Config, UMT5EncoderModel
 
-from jobstore.abilities import Abilities
+from jobstore.abilities import Abilities, Preset
 from runner.pocket.words import tokenizer
 
 SEED = 2200
 LATENT_CHANNELS = 48
 TEXT_WIDTH = 64
 ABILITIES = Abilities(
-    format=1,
+    format=2,
     name="pocket",
     revision="untrained",
     sizes=["128x128"],
@@ -23,10 +23,11 @@ ABILITIES = Abilities(
     sizes_by_area=False,
     fps=24,
     num_frames=17,
-    steps=20,
-    guidance_scale=3.0,
     flow_shift=3.0,
     negative_prompt="",
+    presets={
+        "quality": Preset(about="20 steps, as it was measured.", steps=20, guidance_scale=3.0)
+    },
 )
 
 

@@ -127,8 +127,8 @@ def render(
             height=height,
             num_frames=able.num_frames,
             fps=able.fps,
-            steps=able.steps,
-            guidance_scale=able.guidance_scale if guidance_scale is None else guidance_scale,
+            steps=able.usual.steps,
+            guidance_scale=able.usual.guidance_scale if guidance_scale is None else guidance_scale,
             seed=asked.seed,
         )
         file = Path(scratch) / "clip.mp4"

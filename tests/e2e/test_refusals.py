@@ -55,6 +55,8 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "seed is 8.0": (b'{"prompt": "a", "seed": 8.0}', 422, "field_wrong"),
     "seed is negative": (b'{"prompt": "a", "seed": -1}', 422, "field_wrong"),
     "seed is too large": (b'{"prompt": "a", "seed": 9223372036854775808}', 422, "field_wrong"),
+    "preset is unknown": (b'{"prompt": "a", "preset": "best"}', 422, "field_wrong"),
+    "preset is null": (b'{"prompt": "a", "preset": null}', 422, "field_wrong"),
     "image is text": (
         b'{"prompt": "a", "image_base64": "%s"}' % base64.b64encode(b"I am no image"),
         422,
@@ -143,6 +145,15 @@ def test_an_unknown_call_is_told_what_there_is(
 ) -> None:
     answer = call(stack, method, path, headers={"X-API-Key": stack.key})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_what_the_model_can_do_is_told(stack: Stack) -> None:
+    key = {"X-API-Key": stack.key}
+    can = call(stack, "GET", "/capabilities", headers=key).json()
+    assert (can["model"], can["defaults"]["preset"]) == ("pocket", "quality")
+    assert all(preset["about"].endswith(".") for preset in can["presets"].values())
+    refused = with_key(stack, REFUSED["preset is unknown"][0]).json()
+    assert all(name in refused["detail"] for name in can["presets"])
 
 
 def test_nothing_refused_became_a_job_or_left_a_file(stack: Stack, png: Any) -> None:

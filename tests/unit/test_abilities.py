@@ -44,7 +44,21 @@ def test_the_embedded_model_has_one_size() -> None:
     assert POCKET.size_for((300, 200)) == POCKET.size_for(None) == (128, 128)
 
 
-@pytest.mark.parametrize("wrong", [{"num_frames": 16}, {"sizes": ["100x128"]}, {"sizes": []}])
+CACHED = {"about": "", "steps": 20, "guidance_scale": 3.0, "cache_threshold": 0.03}
+DISTILLED = {"about": "", "steps": 3, "guidance_scale": 1.0, "sigmas": [1.0, 0.5]}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"num_frames": 16},
+        {"sizes": ["100x128"]},
+        {"sizes": []},
+        {"presets": {}},
+        {"presets": POCKET.model_dump()["presets"] | {"fast": CACHED}, "mag_ratios": {}},
+        {"presets": POCKET.model_dump()["presets"] | {"draft": DISTILLED}},
+    ],
+)
 def test_a_description_the_pipeline_would_bend_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Abilities.model_validate(POCKET.model_dump() | wrong)

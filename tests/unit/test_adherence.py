@@ -14,6 +14,7 @@ import torch
 from diffusers import WanImageToVideoPipeline, WanPipeline
 from numpy.typing import NDArray
 
+from jobstore.abilities import USUAL
 from runner.pocket import captions
 from runner.pocket.judge import Frames, judge
 from runner.pocket.measure import Asked, prompts, psnr, render, round_trip, shown
@@ -32,7 +33,9 @@ ASKED = [Asked((n, -n % 3, n), 70 + n) for n in range(6)]  # unseen, of every pa
 @pytest.fixture(scope="module")
 def hurried(model: Model) -> Model:
     """With half the steps, which are enough for it."""
-    return replace(model, abilities=model.abilities.model_copy(update={"steps": STEPS}))
+    able = model.abilities
+    usual = able.usual.model_copy(update={"steps": STEPS})
+    return replace(model, abilities=able.model_copy(update={"presets": {USUAL: usual}}))
 
 
 def clips(model: Model, **how: Any) -> list[Frames]:

@@ -63,7 +63,7 @@ class Sides:
             num_frames=able.num_frames,
             fps=able.fps,
             steps=steps,
-            guidance_scale=able.guidance_scale,
+            guidance_scale=able.usual.guidance_scale,
             seed=self._asked,
         )
 

@@ -201,7 +201,7 @@ def request(image: str | None) -> Request:
         num_frames=FRAMES,
         fps=WAN22_TI2V_5B.fps,
         steps=STEPS,
-        guidance_scale=WAN22_TI2V_5B.guidance_scale,
+        guidance_scale=WAN22_TI2V_5B.usual.guidance_scale,
         seed=0,
     )
 
