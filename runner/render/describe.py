@@ -48,13 +48,13 @@ WAN22_TI2V_5B = Abilities(
             guidance_scale=FULL_GUIDANCE,
         ),
         "balanced": Preset(
-            about="50 steps; a cache leaves out the passes that change least: 63 of 100 are made.",
+            about="50 steps; a cache leaves out the passes that change least: 64 of 100 are made.",
             steps=FULL_STEPS,
             guidance_scale=FULL_GUIDANCE,
             cache_threshold=0.03,
         ),
         "fast": Preset(
-            about="As balanced, with a bolder cache: 50 of 100 are made.",
+            about="As balanced, with a bolder cache: 52 of 100 are made.",
             steps=FULL_STEPS,
             guidance_scale=FULL_GUIDANCE,
             cache_threshold=0.06,

@@ -1,0 +1,104 @@
+"""The step cache leaves out as many passes as the ratios foretell, and nothing stays behind."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from jobstore.job import Request
+from runner.render import film
+from runner.render.calibrate import calibrate
+from runner.render.describe import WAN22_TI2V_5B
+from runner.render.model import Model
+from runner.render.stepcache import caching, computed
+
+Ask = Callable[..., Request]
+
+
+@contextmanager
+def counting(transformer: Any) -> Iterator[list[int]]:
+    """Count the passes that are really made, by the work of the first and the last block."""
+    counts = [0, 0]
+
+    def count(place: int) -> Callable[..., None]:
+        def one(*_: object) -> None:
+            counts[place] += 1
+
+        return one
+
+    hooks = [
+        transformer.blocks[0].ffn.register_forward_hook(count(0)),
+        transformer.blocks[-1].ffn.register_forward_hook(count(1)),
+    ]
+    yield counts
+    for hook in hooks:
+        hook.remove()
+
+
+def denoise(model: Model, request: Request, images: Path) -> torch.Tensor:
+    embeddings = film.encode_prompt(model, request, lambda *_: None)
+    return film.denoise(model, request, images, embeddings, lambda *_: None)
+
+
+@pytest.mark.parametrize("image", [None, "J1.png"])
+@pytest.mark.parametrize("bounds", [(0.03, 20), (0.06, 20), (0.12, 20), (0.06, 9)])
+def test_the_passes_are_those_foretold(
+    model: Model, ask: Ask, tmp_path: Path, image: str | None, bounds: tuple[float, int]
+) -> None:
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "J1.png")
+    threshold, steps = bounds
+    request = ask(image=image, steps=steps)
+    ratios = model.abilities.mag_ratios[request.mode]
+    before = denoise(model, request, tmp_path)
+    transformer = model.text.transformer
+    with caching(transformer, ratios, threshold, steps), counting(transformer) as counts:
+        cached = denoise(model, request, tmp_path)
+    foretold = computed(ratios, threshold, steps)
+    assert counts == [2 * foretold] * 2
+    assert 0 < foretold < steps
+    assert not torch.equal(before, cached)
+    assert torch.equal(before, denoise(model, request, tmp_path)), "it left something behind"
+
+
+@pytest.mark.parametrize("done", [1, 4, 7, 19])
+def test_a_render_that_is_taken_up_again_goes_on_with_a_computed_step(
+    model: Model, ask: Ask, tmp_path: Path, done: int
+) -> None:
+    ratios = model.abilities.mag_ratios["text"]
+    transformer = model.text.transformer
+    left = ask(steps=20 - done)
+    with caching(transformer, ratios, 0.12, 20, done), counting(transformer) as counts:
+        made = []
+
+        def after(_phase: object, _done: int) -> None:
+            made.append(counts[0])
+
+        embeddings = film.encode_prompt(model, left, lambda *_: None)
+        film.denoise(model, left, tmp_path, embeddings, after)
+    assert made[0] == 2, "both passes of the first step"
+
+
+def test_the_published_model_is_as_fast_as_its_presets_say() -> None:
+    """Its replay of the published ratios; nobody has seen it on a card here."""
+    able = WAN22_TI2V_5B
+    for name, most in (("balanced", 32), ("fast", 26)):
+        preset = able.presets[name]
+        assert preset.cache_threshold
+        for mode in able.mag_ratios:
+            passes = computed(able.mag_ratios[mode], preset.cache_threshold, preset.steps)
+            assert most - 1 <= passes <= most
+            assert str(2 * most) in preset.about
+
+
+def test_calibration_measures_what_the_model_does(model: Model, tmp_path: Path) -> None:
+    """One prompt gives about the ratios that stand in the description; in the end they differ."""
+    ratios = calibrate(model, ["a red circle moves right"], tmp_path)
+    assert set(ratios) == {"text", "image"}
+    for mode, values in model.abilities.mag_ratios.items():
+        assert ratios[mode][0] == 1.0
+        assert ratios[mode][:16] == pytest.approx(values[:16], abs=0.05)
+        assert ratios[mode][16:] == pytest.approx(values[16:], abs=0.2)
