@@ -2,6 +2,9 @@
 
 from jobstore.abilities import Abilities
 
+REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
+"""Where the weights are, at the hub of Hugging Face; which revision of it, is said below."""
+
 WAN22_TI2V_5B = Abilities(
     format=1,
     name="Wan2.2-TI2V-5B",
@@ -26,5 +29,5 @@ Source:
     github.com/Wan-Video/Wan2.2 at 42bf4cfa: wan/configs/wan_ti2v_5B.py (frame_num, sample_fps,
     sample_steps, sample_guide_scale, sample_shift), wan/configs/__init__.py (SUPPORTED_SIZES),
     wan/configs/shared_config.py (sample_neg_prompt). The revision is that of the diffusers
-    repository Wan-AI/Wan2.2-TI2V-5B-Diffusers.
+    repository above.
 """
