@@ -129,7 +129,6 @@ def brought(folder: Path, kept: Files) -> Files:
     # The client reads this when it is imported, as diffusers does too; rendering sets it.
     os.environ.pop("HF_HUB_OFFLINE", None)
     from runner.render.weights import download
-    from runner.render.weights.convert import convert
 
     say(f"{REPOSITORY} at {REVISION} comes into {folder}")
     originals = download.listed(REPOSITORY, REVISION)
@@ -144,21 +143,23 @@ def brought(folder: Path, kept: Files) -> Files:
     download.check_space(folder, lacking, halves if unconverted else 0)
     download.download(folder, REPOSITORY, REVISION, lacking)
     if unconverted:
+        from runner.render.weights.convert import convert
+
         convert(folder)
     said = {each.path: each.sha256 for each in originals if not is_shard(each.path)}
+    return listed(folder, said | {CONVERTED: None}, kept)
+
+
+def listed(folder: Path, digests: dict[str, str | None], kept: Files) -> Files:
+    """List files, each with the SHA-256 that is known of it, or else read now."""
+    sizes = {path: (folder / path).stat().st_size for path in digests}
+    unread = [path for path, digest in digests.items() if digest is None and path not in kept]
+    with Progress("listing", sum(sizes[path] for path in unread)) as progress:
+        own = {path: sha256(folder / path, progress.count) for path in unread}
     return {
-        path: kept.get(path) or listed_from(folder, path, digest)
-        for path, digest in (said | {CONVERTED: None}).items()
+        path: kept.get(path) or Listed(size=sizes[path], sha256=digest or own[path])
+        for path, digest in digests.items()
     }
-
-
-def listed_from(folder: Path, path: str, digest: str | None) -> Listed:
-    """List a file, with the SHA-256 that is known of it, or else its own."""
-    size_bytes = (folder / path).stat().st_size
-    if digest is None:
-        with Progress(f"reading {path}", size_bytes) as progress:
-            digest = sha256(folder / path, progress.count)
-    return Listed(size=size_bytes, sha256=digest)
 
 
 def tidy(folder: Path) -> None:

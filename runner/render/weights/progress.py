@@ -37,8 +37,15 @@ def line(what: str, done: int, total: int, elapsed_s: float) -> str:
     if elapsed_s <= 0 or not done:
         return so_far
     speed = done / elapsed_s
-    left_s = round(max(total - done, 0) / speed)
-    return f"{so_far}, {size(speed)}/s, {left_s // 60} min {left_s % 60:02} s left"
+    if done >= total:
+        return f"{so_far}, {size(speed)}/s, in {duration(elapsed_s)}"
+    return f"{so_far}, {size(speed)}/s, {duration((total - done) / speed)} left"
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people, to the second."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s"
 
 
 class Progress:
