@@ -11,6 +11,7 @@ Run = Callable[..., Done]
 COMMAND = [sys.executable, "-P", "-m", "runner.render.weights"]
 CONVERTED = "transformer/diffusion_pytorch_model.safetensors"
 SHARD = "transformer/diffusion_pytorch_model-00001-of-00003.safetensors"
+CHUNK = 10 << 20  # bytes that the client writes at once
 VAE = "vae/diffusion_pytorch_model.safetensors"
 
 

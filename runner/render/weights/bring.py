@@ -126,8 +126,10 @@ def mended(folder: Path, manifest: Manifest | None, wrong: dict[str, str]) -> Ma
 
 def brought(folder: Path, kept: Files) -> Files:
     """Download and convert what is not kept; answers all files but the description."""
-    # The client reads this when it is imported, as diffusers does too; rendering sets it.
+    # The client reads these when it is imported. Rendering has set the first, for itself; without
+    # the second the client would also tell the hub what else runs here.
     os.environ.pop("HF_HUB_OFFLINE", None)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from runner.render.weights import download
 
     say(f"{REPOSITORY} at {REVISION} comes into {folder}")
