@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from runner.render.describe import REPOSITORY, WAN22_TI2V_5B
 from runner.render.model import load
 from runner.render.weights.progress import line
 from setting_up import CONVERTED, VAE, Run, contents
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_what_came_is_what_is_needed_and_is_listed(brought: Path, repository: Path) -> None:
@@ -90,6 +93,14 @@ def test_the_folder_is_that_of_the_settings(brought: Path, run: Run, tmp_path: P
     (tmp_path / "file").touch()
     refused = run(DATA_DIR=str(tmp_path / "file"))
     assert (refused.returncode, "DATA_DIR" in refused.stderr) == (2, True)
+
+
+def test_the_script_passes_on_what_it_is_told(brought: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "bin" / "setup", "--check", brought], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "every byte was read" in done.stderr
 
 
 def test_a_person_is_told_how_far_it_is() -> None:
