@@ -96,13 +96,19 @@ class Abilities(BaseModel):
 
     @classmethod
     def read(cls, model: Path) -> Self:
-        """Read the description in a model's folder.
+        """Read the description in a model's folder, without presets whose weights are missing.
 
         Raises:
             OSError: there is none.
             ValueError: it is not one.
         """
-        return cls.model_validate_json((model / DESCRIPTION).read_bytes())
+        described = cls.model_validate_json((model / DESCRIPTION).read_bytes())
+        there = {
+            name: preset
+            for name, preset in described.presets.items()
+            if name == USUAL or (model / preset.transformer).is_dir()
+        }
+        return described.model_copy(update={"presets": there})
 
     def size_for(self, picture: tuple[int, int] | None) -> tuple[int, int]:
         """Choose the width and height of a video, in pixels.

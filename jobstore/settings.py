@@ -15,6 +15,7 @@ from jobstore.abilities import DESCRIPTION, Abilities
 from jobstore.errors import SettingsWrong
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoint"
+PUBLISHED_MODEL = "Wan2.2-TI2V-5B"
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 HEARTBEATS_PER_LEASE = 3  # so that one or two missed heartbeats do not lose a lease
 
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
         return self.database_url or f"{SQLITE}{self.data_dir / 'jobs.db'}"
 
     @property
+    def checkpoint(self) -> Path:
+        """Where the published weights are brought to, and are looked for."""
+        return self.data_dir / PUBLISHED_MODEL
+
+    @property
     def images(self) -> Path:
         """Where the pictures of accepted jobs lie."""
         return self.data_dir / "inputs" / "images"
@@ -110,7 +116,7 @@ class ModelSettings(Settings):
     @classmethod
     def _holds_a_model(cls, model_dir: Path | None, info: ValidationInfo) -> Path:
         if model_dir is None:
-            model_dir = info.data.get("data_dir", Path("/data")) / "Wan2.2-TI2V-5B"
+            model_dir = info.data.get("data_dir", Path("/data")) / PUBLISHED_MODEL
         if model_dir == Path("pocket"):
             model_dir = EMBEDDED_MODEL
         try:
@@ -118,7 +124,7 @@ class ModelSettings(Settings):
         except (OSError, ValueError) as error:
             message = (
                 f"{model_dir} has no readable {DESCRIPTION} ({said(error)}); name a checkpoint that"
-                f" has one, or `pocket`, or write it: python -m runner.render describe {model_dir}"
+                f" has one, or `pocket`, or bring the published one here: bin/setup {model_dir}"
             )
             raise ValueError(message) from error
         return model_dir

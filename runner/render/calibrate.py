@@ -37,7 +37,7 @@ def main() -> None:
 
 def describe(folder: Path, prompts: Sequence[str]) -> dict[str, list[float]]:
     """Measure the ratios of the model in a folder and write them into its description."""
-    able = Abilities.read(folder)
+    able = Abilities.model_validate_json((folder / DESCRIPTION).read_bytes())
     with tempfile.TemporaryDirectory(prefix="wan22-calibrate-") as scratch:
         model = load(folder, able, Path(scratch) / "embeddings")
         ratios = calibrate(model, prompts, Path(scratch))

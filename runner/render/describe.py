@@ -26,6 +26,9 @@ Source:
     of its values, which alternate, those with the prompt; the first step stands for itself.
 """
 
+REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
+"""Where the weights are, at the hub of Hugging Face; which revision of it, is said below."""
+
 WAN22_TI2V_5B = Abilities(
     format=2,
     name="Wan2.2-TI2V-5B",
@@ -76,6 +79,6 @@ Source:
     sample_steps, sample_guide_scale, sample_shift), wan/configs/__init__.py (SUPPORTED_SIZES),
     wan/configs/shared_config.py (sample_neg_prompt). The thresholds are those of MagCache's own
     examples; the draft is FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers, timesteps 1000, 757, 522
-    (github.com/hao-ai-lab/FastVideo at 2f3d4074, configs/pipelines/wan.py). The
-    revision is that of the diffusers repository Wan-AI/Wan2.2-TI2V-5B-Diffusers.
+    (github.com/hao-ai-lab/FastVideo at 2f3d4074, configs/pipelines/wan.py). The revision is that of
+    the diffusers repository above.
 """

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from jobstore.abilities import Abilities
 from runner.render.embeddings import Embeddings
 from runner.render.text import TextEncoder
+from runner.render.weights.manifest import look_at
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
     Raises:
         OSError: a file of the checkpoint is missing or broken.
     """
+    look_at(folder)
     speak_with_our_voice()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision = torch.bfloat16 if device.type == "cuda" else torch.float32

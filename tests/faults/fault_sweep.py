@@ -8,7 +8,8 @@ from jobstore.store import Store
 ROOT = Path(__file__).parent.parent.parent
 LIFE = Path(__file__).with_name("life.py")
 
-# Steps of the store alone, swept here; and steps around it, swept with whole processes.
+# Steps of the store alone, swept here; steps around it, and of the set-up of the weights, swept
+# with whole processes.
 STORE = (
     *("migrate.applied", "migrate.recorded", "migrate.committed"),
     *("accept.inserted", "claim.taken", "claim.committed"),
@@ -22,6 +23,11 @@ AROUND = (
     *("accept.staged", "accept.committed"),
     *("render.encoded", "render.published", "render.adopted"),
     *("deliver.stored", "removal.done"),
+)
+
+SETUP = (
+    *("weights.fetched", "weights.converting", "weights.converted"),
+    *("weights.described", "weights.listed", "weights.tidied"),
 )
 
 

@@ -1,11 +1,13 @@
 """A size is chosen that the pipeline does not bend, and that keeps the picture's shape."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
-from jobstore.abilities import Abilities, distortion, largest_size
+from jobstore.abilities import DESCRIPTION, Abilities, distortion, largest_size
 from runner.pocket.architecture import ABILITIES as POCKET
 from runner.render.describe import WAN22_TI2V_5B
 
@@ -38,6 +40,14 @@ def test_a_size_by_area_keeps_the_shape(ratio: float, height: int) -> None:
 )
 def test_the_published_model(picture: tuple[int, int] | None, size: tuple[int, int]) -> None:
     assert WAN22_TI2V_5B.size_for(picture) == size
+
+
+def test_a_preset_without_its_weights_is_not_offered(tmp_path: Path) -> None:
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / DESCRIPTION).write_text(WAN22_TI2V_5B.model_dump_json())
+    assert set(Abilities.read(tmp_path).presets) == {"quality", "balanced", "fast"}
+    (tmp_path / "transformer_draft").mkdir()
+    assert "draft" in Abilities.read(tmp_path).presets
 
 
 def test_the_embedded_model_has_one_size() -> None:

@@ -36,6 +36,10 @@ class Weights:
         self._folder = folder
         self._files = files
 
+    def names(self) -> list[str]:
+        """List the tensors."""
+        return list(self._files)
+
     def shape(self, name: str) -> torch.Size | None:
         """Tell the shape of a tensor without reading it; None if there is no such tensor."""
         if name not in self._files:
@@ -64,21 +68,25 @@ class Weights:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Weights]:
-    """Open the files of one part of a checkpoint, as transformers writes them: one, or an index.
+def opened(folder: Path, files: list[Path] | None = None) -> Iterator[Weights]:
+    """Open the files of one part of a checkpoint.
+
+    Args:
+        folder: the part.
+        files: those that hold its tensors; else as transformers names them, one or by an index.
 
     Raises:
         WeightsBroken: a file is missing, is cut off, or is none of its kind.
     """
     with ExitStack() as stack:
-        files = {}
-        for path in paths(folder):
+        holders = {}
+        for path in files or paths(folder):
             try:
                 file = stack.enter_context(safe_open(path, framework="pt"))
             except (OSError, SafetensorError) as error:
                 raise WeightsBroken(path, error) from error
-            files.update(dict.fromkeys(file.keys(), file))
-        yield Weights(folder, files)
+            holders.update(dict.fromkeys(file.keys(), file))
+        yield Weights(folder, holders)
 
 
 def paths(folder: Path) -> list[Path]:
@@ -90,8 +98,17 @@ def paths(folder: Path) -> list[Path]:
     index = folder / INDEX
     if (folder / WHOLE).exists() or not index.exists():
         return [folder / WHOLE]
+    return indexed(index)
+
+
+def indexed(index: Path) -> list[Path]:
+    """List the files that an index of tensors names.
+
+    Raises:
+        WeightsBroken: the index is none.
+    """
     try:
         names = set(json.loads(index.read_bytes())["weight_map"].values())
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise WeightsBroken(index, f"it is no index of weights ({error!r})") from error
-    return [folder / name for name in sorted(names)]
+    return [index.parent / name for name in sorted(names)]
