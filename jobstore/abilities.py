@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 DESCRIPTION = "wan22.json"
 USUAL = "quality"  # the preset of a request that names none
 
-Mode = Literal["text", "image"]
+Task = Literal["text", "image"]
 
 Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")]
 
@@ -45,7 +45,7 @@ class Preset(BaseModel):
 class Abilities(BaseModel):
     """The limits and defaults of one model. Sizes are `WIDTHxHEIGHT` in pixels.
 
-    `mag_ratios` are what the step cache goes by: for each mode, step after step of a render of the
+    `mag_ratios` are what the step cache goes by: for each task, step after step of a render of the
     usual preset, how large the change that the blocks make is beside that of the step before.
     """
 
@@ -62,7 +62,7 @@ class Abilities(BaseModel):
     flow_shift: float
     negative_prompt: str
     presets: Mapping[str, Preset]
-    mag_ratios: Mapping[Mode, list[float]] = {}
+    mag_ratios: Mapping[Task, list[float]] = {}
 
     @model_validator(mode="after")
     def _is_not_bent_by_the_pipeline(self) -> Self:

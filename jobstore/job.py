@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from jobstore.abilities import USUAL, Mode
+from jobstore.abilities import USUAL, Task
 from jobstore.clock import moment
 from jobstore.moves import State
 
@@ -46,7 +46,7 @@ class Request(BaseModel):
     preset: str = USUAL
 
     @property
-    def mode(self) -> Mode:
+    def task(self) -> Task:
         """What the video starts from."""
         return "image" if self.image else "text"
 
@@ -54,7 +54,7 @@ class Request(BaseModel):
     def shape(self) -> str:
         """What decides how long a step takes, as text."""
         size = f"{self.width}x{self.height} {self.num_frames}"
-        return f"{self.mode} {size} {self.guidance_scale > 1:d} {self.preset}"
+        return f"{self.task} {size} {self.guidance_scale > 1:d} {self.preset}"
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="the checkpoint, in the format of diffusers")
     parser.add_argument("prompts", nargs="+", metavar="PROMPT", help="typical ones")
     asked = parser.parse_args()
-    for mode, values in describe(asked.folder, asked.prompts).items():
-        print(mode, *values)
+    for task, values in describe(asked.folder, asked.prompts).items():
+        print(task, *values)
 
 
 def describe(folder: Path, prompts: Sequence[str]) -> dict[str, list[float]]:
@@ -47,7 +47,7 @@ def describe(folder: Path, prompts: Sequence[str]) -> dict[str, list[float]]:
 
 
 def calibrate(model: Model, prompts: Sequence[str], scratch: Path) -> dict[str, list[float]]:
-    """Measure with prompts; answers for each mode one ratio per step of the usual preset.
+    """Measure with prompts; answers for each task one ratio per step of the usual preset.
 
     Args:
         model: whose transformer it is about.
@@ -61,14 +61,14 @@ def calibrate(model: Model, prompts: Sequence[str], scratch: Path) -> dict[str, 
             with listening(model.text.transformer) as ratios:
                 embeddings = film.encode_prompt(model, request, silent)
                 latents = film.denoise(model, request, scratch, embeddings, silent)
-            measured[request.mode].append(torch.tensor(ratios))
+            measured[request.task].append(torch.tensor(ratios))
             if image is None:
                 cut = bands(Rung.WIDE, request.height, request.width)
                 frames = next(decode(model, latents[:, :, :1], cut, lambda _percent: None))
                 Image.fromarray(frames[0]).save(scratch / PICTURE)
     return {
-        mode: [round(value, 5) for value in torch.stack(rows).mean(0).tolist()]
-        for mode, rows in measured.items()
+        task: [round(value, 5) for value in torch.stack(rows).mean(0).tolist()]
+        for task, rows in measured.items()
     }
 
 

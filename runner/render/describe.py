@@ -1,9 +1,9 @@
 """What Wan 2.2 TI2V-5B can do, as its authors publish it."""
 
-from jobstore.abilities import Abilities, Mode, Preset
+from jobstore.abilities import Abilities, Task, Preset
 
 FULL_STEPS, FULL_GUIDANCE = 50, 5.0
-MAG_RATIOS: dict[Mode, str] = {
+MAG_RATIOS: dict[Task, str] = {
     "text": """
         1.0 0.99505 0.99441 0.99558 0.99499 0.99534 0.99468 0.99463 0.9946 0.99408 0.9945
         0.99409 0.99403 0.99382 0.99349 0.99377 0.9933 0.99303 0.99217 0.992 0.99201 0.99133
@@ -70,7 +70,7 @@ WAN22_TI2V_5B = Abilities(
             transformer="transformer_draft",
         ),
     },
-    mag_ratios={mode: [float(one) for one in text.split()] for mode, text in MAG_RATIOS.items()},
+    mag_ratios={task: [float(one) for one in text.split()] for task, text in MAG_RATIOS.items()},
 )
 """Limits and defaults of the published model.
 

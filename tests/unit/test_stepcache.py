@@ -52,7 +52,7 @@ def test_the_passes_are_those_foretold(
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "J1.png")
     threshold, steps = bounds
     request = ask(image=image, steps=steps)
-    ratios = model.abilities.mag_ratios[request.mode]
+    ratios = model.abilities.mag_ratios[request.task]
     before = denoise(model, request, tmp_path)
     transformer = model.text.transformer
     with caching(transformer, ratios, threshold, steps), counting(transformer) as counts:
@@ -88,8 +88,8 @@ def test_the_published_model_is_as_fast_as_its_presets_say() -> None:
     for name, most in (("balanced", 32), ("fast", 26)):
         preset = able.presets[name]
         assert preset.cache_threshold
-        for mode in able.mag_ratios:
-            passes = computed(able.mag_ratios[mode], preset.cache_threshold, preset.steps)
+        for task in able.mag_ratios:
+            passes = computed(able.mag_ratios[task], preset.cache_threshold, preset.steps)
             assert most - 1 <= passes <= most
             assert str(2 * most) in preset.about
 
@@ -98,7 +98,7 @@ def test_calibration_measures_what_the_model_does(model: Model, tmp_path: Path) 
     """One prompt gives about the ratios that stand in the description; in the end they differ."""
     ratios = calibrate(model, ["a red circle moves right"], tmp_path)
     assert set(ratios) == {"text", "image"}
-    for mode, values in model.abilities.mag_ratios.items():
-        assert ratios[mode][0] == 1.0
-        assert ratios[mode][:16] == pytest.approx(values[:16], abs=0.05)
-        assert ratios[mode][16:] == pytest.approx(values[16:], abs=0.2)
+    for task, values in model.abilities.mag_ratios.items():
+        assert ratios[task][0] == 1.0
+        assert ratios[task][:16] == pytest.approx(values[:16], abs=0.05)
+        assert ratios[task][16:] == pytest.approx(values[16:], abs=0.2)
