@@ -26,6 +26,7 @@ from runner.render.decode import Frames
 from runner.render.model import Model, load
 from runner.render.output import Output, sweep
 from runner.render.picture import PictureLost
+from runner.render.weights.ahead import progress
 from runner.stage import EXIT_AT_ONCE, Stage
 
 log = get_logger()
@@ -74,7 +75,13 @@ class Render:
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
         abilities = self.settings.abilities()
-        self._model = load(self.settings.model, abilities, self.settings.embeddings)
+        began = time.monotonic()
+
+        def tell(done_bytes: int, total_bytes: int) -> None:
+            loading = progress(done_bytes, total_bytes, time.monotonic() - began)
+            self.facts = {"model_loaded": False, "loading": loading}
+
+        self._model = load(self.settings.model, abilities, self.settings.embeddings, tell)
         for file in sweep(self.settings, self.stage.store.views):
             log.info("work.swept", file=file.name)
         self.facts = {

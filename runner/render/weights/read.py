@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-WHOLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+# How transformers and diffusers name a file; cut in several, they add an index.
+WHOLE, DIFFUSERS = "model.safetensors", "diffusion_pytorch_model.safetensors"
 
 
 class WeightsBroken(OSError):
@@ -57,6 +57,10 @@ class Weights:
         tensor: torch.Tensor = self._files[name].get_tensor(name)
         return tensor
 
+    def holds(self, dtype: str) -> bool:
+        """Tell whether any tensor has a dtype, by its name in the format: `BF16`, `F32`."""
+        return any(file.get_slice(name).get_dtype() == dtype for name, file in self._files.items())
+
     def rows(self, name: str, numbers: list[int]) -> torch.Tensor:
         """Read some rows of a matrix and no others: shape (row, column)."""
         matrix = self._files[name].get_slice(name)
@@ -64,15 +68,19 @@ class Weights:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Weights]:
-    """Open the files of one part of a checkpoint, as transformers writes them: one, or an index.
+def opened(folder: Path, whole: str = WHOLE) -> Iterator[Weights]:
+    """Open the files of one part of a checkpoint: one, or those of an index.
+
+    Args:
+        folder: the part.
+        whole: how the library that wrote it names a file that is not cut.
 
     Raises:
         WeightsBroken: a file is missing, is cut off, or is none of its kind.
     """
     with ExitStack() as stack:
         files = {}
-        for path in paths(folder):
+        for path in paths(folder, whole):
             try:
                 file = stack.enter_context(safe_open(path, framework="pt"))
             except (OSError, SafetensorError) as error:
@@ -81,15 +89,15 @@ def opened(folder: Path) -> Iterator[Weights]:
         yield Weights(folder, files)
 
 
-def paths(folder: Path) -> list[Path]:
+def paths(folder: Path, whole: str = WHOLE) -> list[Path]:
     """List the files that hold the tensors.
 
     Raises:
         WeightsBroken: the index is none.
     """
-    index = folder / INDEX
-    if (folder / WHOLE).exists() or not index.exists():
-        return [folder / WHOLE]
+    index = folder / f"{whole}.index.json"
+    if (folder / whole).exists() or not index.exists():
+        return [folder / whole]
     try:
         names = set(json.loads(index.read_bytes())["weight_map"].values())
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
