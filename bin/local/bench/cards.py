@@ -40,7 +40,9 @@ def forward_flop(config: Mapping[str, int], tokens: int, text_tokens: int, times
     text = 2 * (tokens + text_tokens) * width**2 + 2 * tokens * text_tokens * width
     further = 2 * tokens * width * config["ffn_dim"]
     time = times * (config["freq_dim"] * width + 7 * width**2)
-    return 2.0 * (config["num_layers"] * (itself + text + further) + time)
+    patch = 4 * config["in_channels"]
+    ends = tokens * width * 2 * patch + text_tokens * width * (config["text_dim"] + width)
+    return 2.0 * (config["num_layers"] * (itself + text + further) + time + ends)
 
 
 def video_tokens(width: int, height: int, frames: int) -> int:

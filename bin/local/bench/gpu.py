@@ -98,7 +98,7 @@ class Watch:
 
     @property
     def step_s(self) -> float:
-        """How long a step takes; without the first, which chooses its kernels, if there are more."""
+        """How long a step takes; if there are more, without the first, which chooses kernels."""
         begin, *ends = self.steps_at
         counted = ends if ends[1:] else [begin, *ends]
         return (counted[-1] - counted[0]) / (len(counted) - 1)

@@ -1,0 +1,38 @@
+"""A stage that is not ready before the store tells what it said of itself meanwhile."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+
+from jobstore import settings
+from runner.stage import Stage
+
+PATIENCE_S = 60.0
+
+
+class Settling:
+    grace_s = 1.0
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.facts: Mapping[str, object] = {}
+
+    def prepare(self) -> None:
+        self.facts = {"loading": "half"}
+        deadline = time.monotonic() + PATIENCE_S
+        while not any("loading" in stage.facts for stage in self.stage.store.stages.all()):
+            if time.monotonic() > deadline:
+                message = "nobody was told"
+                raise TimeoutError(message)
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def run_once(self) -> bool:
+        return False
+
+
+if __name__ == "__main__":
+    stage = Stage("settling", "jobs", settings.read(settings.Settings))
+    sys.exit(stage.serve(Settling(stage)))
