@@ -10,6 +10,7 @@ from jobstore import settings
 from runner.stage import Stage
 
 PATIENCE_S = 60.0
+ROUNDS = 4
 
 
 class Settling:
@@ -20,14 +21,20 @@ class Settling:
         self.facts: Mapping[str, object] = {}
 
     def prepare(self) -> None:
-        self.facts = {"loading": "half"}
+        """Wait several times: the first beats, at the start of a stage, come at once anyway."""
         deadline = time.monotonic() + PATIENCE_S
-        while not any("loading" in stage.facts for stage in self.stage.store.stages.all()):
-            if time.monotonic() > deadline:
-                message = "nobody was told"
-                raise TimeoutError(message)
-            time.sleep(0.05)
+        for loading in range(ROUNDS):
+            self.facts = {"loading": loading}
+            while not self.is_told(loading):
+                if time.monotonic() > deadline:
+                    message = "nobody was told"
+                    raise TimeoutError(message)
+                time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
+
+    def is_told(self, loading: int) -> bool:
+        beating = self.stage.store.stages.all()
+        return any(stage.facts.get("loading") == loading for stage in beating)
 
     def run_once(self) -> bool:
         return False

@@ -30,7 +30,7 @@ def test_a_small_checkpoint_stays_in_the_pages_of_its_files(tmp_path: Path) -> N
     found = bench_memory(tmp_path / "data", tmp_path / "checkpoint", told)
     transformer_gib = size_bytes(full.transformer(SMALL).state_dict()) / GIB
     assert transformer_gib > 0.2
-    assert found["without_transformer_gib"] < 1
+    assert found["without_transformer_gib"] < 0.3 + transformer_gib
     mapped_gib = found["peak_anon_gib"] - found["without_transformer_gib"]
     assert mapped_gib == pytest.approx(transformer_gib, abs=0.1)
     assert found["text_encoder_gib"] < 0.2
