@@ -39,5 +39,6 @@ def describe(stages: list[Stage]) -> dict[str, object]:
         "gpu": render.get("gpu"),
         "model_loaded": bool(render.get("model_loaded")),
         "model": render.get("model"),
+        "loading": render.get("loading"),
         "stages": states,
     }

@@ -80,9 +80,9 @@ class Heartbeat:
         except StoreUnavailable as error:
             log.warning("heartbeat.missed", error=str(error))
 
-    def run(self, every_s: float, stop: threading.Event) -> None:
+    def run(self, after_s: Callable[[], float], stop: threading.Event) -> None:
         """Beat until told to stop; the wait does not follow a clock that may be set back."""
-        while not stop.wait(every_s):
+        while not stop.wait(after_s()):
             self.tick()
 
     def hold(self, renew: Callable[[], None]) -> Hold:

@@ -29,6 +29,7 @@ log = get_logger()
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 EXIT_AT_ONCE = 70  # sysexits.h: a fault of the software itself
+PREPARING_BEAT_S = 1.0
 POLLS_MISSED = 3  # after which the work looks for itself
 
 
@@ -79,7 +80,7 @@ class Stage:
         self.store.database.watch(self.topic, self._woken.set, self.stopping)
         self.heartbeat.tick()
         worker = self._start("work", self._run, work)
-        beats = self._start("heartbeat", self.heartbeat.run, self.settings.heartbeat_s, self._left)
+        beats = self._start("heartbeat", self.heartbeat.run, self._beat_after_s, self._left)
         schedule.start()
         signal.sigwait(SIGNALS)
         log.info("stage.signalled")
@@ -157,6 +158,11 @@ class Stage:
         for delivery in self.store.outbox.rescue(dead, now):
             log.warning("outbox.rescued", job_id=delivery.job_id)
         owners.forget(self.settings.work, dead)
+
+    def _beat_after_s(self) -> float:
+        """Beat more often while getting ready: somebody may be watching how far it is."""
+        heartbeat_s = self.settings.heartbeat_s
+        return heartbeat_s if self._prepared.is_set() else min(heartbeat_s, PREPARING_BEAT_S)
 
     def _beat(self) -> None:
         facts = {

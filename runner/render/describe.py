@@ -1,6 +1,6 @@
 """What Wan 2.2 TI2V-5B can do, as its authors publish it."""
 
-from jobstore.abilities import Abilities, Task, Preset
+from jobstore.abilities import Abilities, Preset, Task
 
 FULL_STEPS, FULL_GUIDANCE = 50, 5.0
 MAG_RATIOS: dict[Task, str] = {

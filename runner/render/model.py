@@ -15,6 +15,8 @@ from jobstore.abilities import Abilities
 from runner.render.embeddings import Embeddings
 from runner.render.text import TextEncoder
 from runner.render.weights.manifest import look_at
+from runner.render.weights.read import DIFFUSERS, opened, paths
+from runner.render.weights.readahead import Tell, read_ahead
 
 
 @dataclass(frozen=True)
@@ -58,18 +60,23 @@ class Model:
         return UniPCMultistepScheduler.from_config(config, flow_shift=self.abilities.flow_shift)
 
 
-def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
+def untold(_done_bytes: int, _total_bytes: int) -> None:
+    """Tell nobody how far the loading is."""
+
+
+def load(folder: Path, abilities: Abilities, embeddings: Path, tell: Tell = untold) -> Model:
     """Load a checkpoint in the diffusers format of Wan 2.2 TI2V-5B, onto the GPU if there is one.
 
-    On a GPU the transformer, the text encoder and the decoder run in bfloat16; everything else is
-    float32. Other parts than the decoder are never converted after they are loaded, since some of
-    their modules must stay float32. The text encoder is only looked at: its weights are streamed
-    when a new text comes.
+    The transformer, the text encoder and the decoder run in one precision, see `precision_on`;
+    everything else is float32. Other parts than the decoder are never converted after they are
+    loaded, since some of their modules must stay float32. The text encoder is only looked at: its
+    weights are streamed when a new text comes.
 
     Args:
         folder: the checkpoint.
         abilities: what its description says.
         embeddings: the folder where embeddings of texts are kept.
+        tell: called with the bytes that have come from the disk, and those that will.
 
     Raises:
         OSError: a file of the checkpoint is missing or broken.
@@ -77,7 +84,9 @@ def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
     look_at(folder)
     speak_with_our_voice()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = torch.bfloat16 if device.type == "cuda" else torch.float32
+    precision = precision_on(device, folder / "transformer")
+    parts = (folder / "transformer", folder / "vae")
+    read_ahead([file for part in parts for file in paths(part, DIFFUSERS)], tell)
     text = WanPipeline.from_pretrained(
         folder,
         text_encoder=None,
@@ -90,6 +99,20 @@ def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:
     encoder = TextEncoder(folder, text.tokenizer, device, precision)
     kept = Embeddings(embeddings, encoder, abilities.revision)
     return paired(abilities, device, text, kept)
+
+
+def precision_on(device: torch.device, transformer: Path) -> torch.dtype:
+    """Choose what a checkpoint runs in: bfloat16 on a GPU, on a CPU what needs no second copy.
+
+    There the weights of a transformer that is stored in bfloat16 stay the mapped pages of its
+    files: those of the 5B would take 19 GiB of memory in float32.
+
+    Raises:
+        WeightsBroken: a file of the transformer is missing or broken.
+    """
+    with opened(transformer, paths(transformer, DIFFUSERS)) as weights:
+        half = device.type == "cuda" or weights.holds("BF16")
+    return torch.bfloat16 if half else torch.float32
 
 
 def decode_in(vae: Any, precision: torch.dtype) -> None:

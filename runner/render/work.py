@@ -27,6 +27,7 @@ from runner.render.claim import Claim
 from runner.render.decode import Frames
 from runner.render.model import Model, load
 from runner.render.output import sweep
+from runner.render.weights.readahead import progress
 from runner.stage import Stage
 
 log = get_logger()
@@ -63,7 +64,13 @@ class Render:
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
         abilities = self.settings.abilities()
-        self._model = load(self.settings.model, abilities, self.settings.embeddings)
+        began = time.monotonic()
+
+        def tell(done_bytes: int, total_bytes: int) -> None:
+            loading = progress(done_bytes, total_bytes, time.monotonic() - began)
+            self.facts = {"model_loaded": False, "loading": loading}
+
+        self._model = load(self.settings.model, abilities, self.settings.embeddings, tell)
         self.ahead = Ahead(self._model, self.stage.store.views, self.stage.stopping)
         for file in sweep(self.settings, self.stage.store.views):
             log.info("work.swept", file=file.name)

@@ -14,8 +14,10 @@ from transformers import T5Tokenizer, UMT5EncoderModel
 
 import text_encoders
 from runner.render.text import OWN_ROWS, SHARED_ROWS, TextEncoder
-from runner.render.weights.read import INDEX, WHOLE, WeightsBroken
+from runner.render.weights.read import WHOLE, WeightsBroken
 from text_encoders import CPU, TEXTS
+
+INDEX = f"{WHOLE}.index.json"
 
 
 @pytest.fixture

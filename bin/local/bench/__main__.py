@@ -5,38 +5,70 @@ import json
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from jobstore.abilities import DESCRIPTION
+from jobstore.errors import SettingsWrong
+from local.bench.checkpoint import write_checkpoint
+from local.bench.gpu import Asked, bench_gpu
+from local.bench.memory import bench_memory
 from local.bench.pocket import bench_pocket
 from local.bench.queue import bench_queue, last_line
+from local.bench.refusal import Refused
 from local.bench.render import bench_render
 from local.bench.vram import bench_vram
 
 
 def main() -> int:
-    """Run one bench; the exit code is 0 when it has been measured to the end."""
+    """Run one bench; the exit code is 0 when it has been measured to the end, 2 if it cannot be."""
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGHUP, interrupted)
     asked = arguments()
     try:
-        if asked.bench == "pocket":
-            print(json.dumps(bench_pocket(asked.clips)), flush=True)
-            return 0
         with tempfile.TemporaryDirectory(prefix="wan22-bench-") as folder:
-            if asked.bench == "vram":
-                figures: dict[str, float | None] = {**bench_vram(Path(folder), say)}
-            elif asked.bench == "render":
-                figures = {**bench_render(Path(folder), asked.pairs, say)}
-            else:
-                figures = bench_queue(
-                    Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
-                )
+            figures = BENCHES[asked.bench](asked, Path(folder))
     except KeyboardInterrupt:
         say("Stopped.")
         return 130
-    print(last_line(figures), flush=True)
+    except Refused as error:
+        say(str(error))
+        return 2
+    except SettingsWrong as error:
+        say("\n".join(error.faults))
+        return 2
+    print(figures, flush=True)
     return 0
+
+
+def on_queue(asked: argparse.Namespace, folder: Path) -> str:
+    """The job store, beside others."""
+    figures = bench_queue(folder, asked.pairs, asked.jobs, growth=asked.growth, say=say)
+    return last_line(figures)
+
+
+def on_memory(asked: argparse.Namespace, folder: Path) -> str:
+    """The render stage with a model as large as the 5B."""
+    checkpoint = asked.folder or folder / "checkpoint"
+    if not (checkpoint / DESCRIPTION).is_file():
+        write_checkpoint(checkpoint, say)
+    return json.dumps(bench_memory(folder / "data", checkpoint, say))
+
+
+def on_gpu(asked: argparse.Namespace, folder: Path) -> str:
+    """The model of the settings, on a card."""
+    return json.dumps(bench_gpu(folder, Asked(asked.size, asked.frames, asked.steps), say))
+
+
+BENCHES: dict[str, Callable[[argparse.Namespace, Path], str]] = {
+    "queue": on_queue,
+    "pocket": lambda asked, _folder: json.dumps(bench_pocket(asked.clips)),
+    "vram": lambda _asked, folder: last_line({**bench_vram(folder, say)}),
+    "render": lambda asked, folder: json.dumps(bench_render(folder, asked.pairs, say)),
+    "memory": on_memory,
+    "gpu": on_gpu,
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -59,6 +91,14 @@ def arguments() -> argparse.Namespace:
     render = benches.add_parser("render", help="the render stage, beside a bare script")
     render.add_argument("--pairs", type=at_least_one, default=7, help="turns of each side (7)")
     benches.add_parser("vram", help="GiB of a card that the 5B takes, counted without a card")
+    memory = benches.add_parser("memory", help="the render stage's memory, with a model of 24 GB")
+    memory.add_argument(
+        "--folder", type=Path, help="the checkpoint; written if none is there (a temporary one)"
+    )
+    gpu = benches.add_parser("gpu", help="seconds and memory of the model in MODEL_DIR, on a card")
+    gpu.add_argument("--size", help="WIDTHxHEIGHT (the model's own)")
+    gpu.add_argument("--frames", type=at_least_one, help="4k + 1 (the model's own)")
+    gpu.add_argument("--steps", type=at_least_one, help="(the model's own)")
     return parser.parse_args()
 
 

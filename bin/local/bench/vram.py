@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from diffusers import (
-    AutoencoderKLWan,
-    UniPCMultistepScheduler,
-    WanPipeline,
-    WanTransformer3DModel,
-)
+from diffusers import UniPCMultistepScheduler, WanPipeline
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from jobstore.job import Request
+from local.bench.full import FULL, META, transformer, vae
 from local.bench.live import Live
 from runner.render import film
 from runner.render.decode import decode
@@ -33,42 +29,7 @@ from runner.render.text import TEXT_TOKENS
 GIB = 2**30
 HEIGHT, WIDTH, FRAMES = 704, 1280, 121
 STEPS = 2
-META = torch.device("meta")
-TEXT_WIDTH = 4096
-
-TRANSFORMER = {
-    "patch_size": (1, 2, 2),
-    "num_attention_heads": 24,
-    "attention_head_dim": 128,
-    "in_channels": 48,
-    "out_channels": 48,
-    "text_dim": TEXT_WIDTH,
-    "freq_dim": 256,
-    "ffn_dim": 14336,
-    "num_layers": 30,
-}
-VAE = {
-    "base_dim": 160,
-    "decoder_base_dim": 256,
-    "z_dim": 48,
-    "dim_mult": [1, 2, 4, 4],
-    "num_res_blocks": 2,
-    "temperal_downsample": [False, True, True],
-    "is_residual": True,
-    "in_channels": 12,
-    "out_channels": 12,
-    "patch_size": 2,
-    "scale_factor_temporal": 4,
-    "scale_factor_spatial": 16,
-    "latents_mean": [0.0] * 48,
-    "latents_std": [1.0] * 48,
-}
-"""The shapes of the published model; what normalises latents has no part in them.
-
-Source:
-    github.com/Wan-Video/Wan2.2 at 42bf4cfa, wan/configs/wan_ti2v_5B.py (transformer); the VAE's
-    config.json in the diffusers repository Wan-AI/Wan2.2-TI2V-5B-Diffusers, as mirrors of it show.
-"""
+TEXT_WIDTH = FULL.text_encoder["d_model"]
 
 
 @dataclass(frozen=True)
@@ -168,22 +129,16 @@ def from_the_first(scheduler: Any) -> Any:
 
 def without_data(flow_shift: float, *, expand_timesteps: bool = False) -> WanPipeline:
     """Make the 5B in the precisions of its parts, without numbers and without text encoder."""
-    with META:
-        transformer: Any = WanTransformer3DModel(**TRANSFORMER)
-        vae: Any = AutoencoderKLWan(**VAE)
-    for name, weight in transformer.named_parameters():
-        if not any(kept in name for kept in transformer._keep_in_fp32_modules):
-            weight.data = weight.data.to(torch.bfloat16)
     pipeline = WanPipeline(
         tokenizer=None,
         text_encoder=None,
-        vae=vae,
+        vae=vae(FULL),
         scheduler=from_the_first(
             UniPCMultistepScheduler(
                 prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=flow_shift
             )
         ),
-        transformer=transformer,
+        transformer=transformer(FULL),
         expand_timesteps=expand_timesteps,
     )
     pipeline.set_progress_bar_config(disable=True)
@@ -222,8 +177,8 @@ def counted(phase: str, pipeline: WanPipeline, run: Callable[[], None]) -> Peak:
     """Run a phase and count what it holds at most."""
     with torch.inference_mode(), Live(lambda tensor: tensor.device.type == "meta") as live:
         run()
-    transformer, vae = weight(pipeline.transformer), weight(pipeline.vae)
-    return Peak(phase, transformer, vae, live.peak_bytes / GIB)
+    parts = (weight(pipeline.transformer), weight(pipeline.vae))
+    return Peak(phase, *parts, live.peak_bytes / GIB)
 
 
 def weight(part: Any) -> float:

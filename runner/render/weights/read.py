@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-WHOLE = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+# How transformers and diffusers name a file; cut in several, they add an index.
+WHOLE, DIFFUSERS = "model.safetensors", "diffusion_pytorch_model.safetensors"
 
 
 class WeightsBroken(OSError):
@@ -61,6 +61,10 @@ class Weights:
         tensor: torch.Tensor = self._files[name].get_tensor(name)
         return tensor
 
+    def holds(self, dtype: str) -> bool:
+        """Tell whether any tensor has a dtype, by its name in the format: `BF16`, `F32`."""
+        return any(file.get_slice(name).get_dtype() == dtype for name, file in self._files.items())
+
     def rows(self, name: str, numbers: list[int]) -> torch.Tensor:
         """Read some rows of a matrix and no others: shape (row, column)."""
         matrix = self._files[name].get_slice(name)
@@ -89,15 +93,15 @@ def opened(folder: Path, files: list[Path] | None = None) -> Iterator[Weights]:
         yield Weights(folder, holders)
 
 
-def paths(folder: Path) -> list[Path]:
+def paths(folder: Path, whole: str = WHOLE) -> list[Path]:
     """List the files that hold the tensors.
 
     Raises:
         WeightsBroken: the index is none.
     """
-    index = folder / INDEX
-    if (folder / WHOLE).exists() or not index.exists():
-        return [folder / WHOLE]
+    index = folder / f"{whole}.index.json"
+    if (folder / whole).exists() or not index.exists():
+        return [folder / whole]
     return indexed(index)
 
 
