@@ -23,9 +23,13 @@ from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
 from runner.render.decode import Frames
+from runner.render.judgement import Reason, Rejected
+from runner.render.meter import Meter
+from runner.render.mode import SAFE, USUAL, Mode
 from runner.render.model import Model, load
 from runner.render.output import Output, sweep
 from runner.render.picture import PictureLost
+from runner.render.sidecar import Course, sidecar, tags
 from runner.stage import EXIT_AT_ONCE, Stage
 
 log = get_logger()
@@ -132,6 +136,10 @@ class Render:
             reason = str(error)
             self._insist(lambda: jobs.fail(job, "image_lost", reason, now_ms()))
             log.error("job.failed", error=reason)
+        except Rejected as error:
+            reason = f"Rendered twice, and wrong both times: {error} Try another seed."
+            self._insist(lambda: jobs.fail(job, "quality", reason, now_ms()))
+            log.error("job.failed", error=reason)
         except OSError as error:
             self._insist(lambda: jobs.release(job, now_ms()))
             self._rest(error)
@@ -154,14 +162,25 @@ class Render:
         return adopted
 
     def _render(self, job: Job) -> Video:
-        if self._model is None:
-            message = "prepare comes first"
-            raise RuntimeError(message)
-        request, output = job.request, Output(self.settings, job)
-        began = 0.0
+        try:
+            return self._rendered(job, USUAL, None)
+        except Rejected as error:
+            log.warning("render.rejected", reason=error.reason, error=str(error))
+            rejected = error.reason
+        finally:
+            Output(self.settings, job).discard_work()
+        try:  # outside of the first error, whose traceback holds memory of the card
+            return self._rendered(job, SAFE, rejected)
+        finally:
+            Output(self.settings, job).discard_work()
+
+    def _rendered(self, job: Job, mode: Mode, rejected: Reason | None) -> Video:
+        model, request, output = self._loaded(), job.request, Output(self.settings, job)
+        began, meter = 0.0, Meter()
 
         def tell(phase: Phase, done: int) -> None:
             nonlocal began
+            meter.tell(phase)
             if phase is Phase.DENOISING and done == 0:
                 began = time.monotonic()
             elif phase is Phase.DENOISING:
@@ -169,18 +188,24 @@ class Render:
             self._tell(job, phase, done)
 
         def write(pieces: Iterable[Frames]) -> None:
-            video.encode(pieces, output.work, request.fps)
+            video.encode(pieces, output.work, request.fps, tags(job, model.abilities))
 
-        try:
-            rung = film.render(self._model, request, self.settings.images, tell, write)
-            self._decodes[rung] += 1
-            self.facts = {**self.facts, "decodes": dict(self._decodes)}
-            failpoint("render.encoded")
-            shape = (request.num_frames, request.height, request.width)
-            video.probe(output.work, shape, request.fps)
-            return output.publish()
-        finally:
-            output.work.unlink(missing_ok=True)
+        rung = film.render(model, request, self.settings.images, tell, write, mode=mode)
+        self._decodes[rung] += 1
+        self.facts = {**self.facts, "decodes": dict(self._decodes)}
+        failpoint("render.encoded")
+        shape = (request.num_frames, request.height, request.width)
+        video.probe(output.work, shape, request.fps)
+        made = output.measure()
+        course = Course(mode, rung, rejected, meter)
+        output.publish(sidecar(self.settings, model.abilities, job, course, made))
+        return made
+
+    def _loaded(self) -> Model:
+        if self._model is None:
+            message = "prepare comes first"
+            raise RuntimeError(message)
+        return self._model
 
     def _tell(self, job: Job, phase: Phase, done: int) -> None:
         """Record progress; end the render here when it is not wanted any more.
