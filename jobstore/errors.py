@@ -62,4 +62,4 @@ class OutputLost(Wan22Error):
 
 
 class VideoDiffers(Wan22Error):
-    """A video file is not the one its sidecar tells of: get it again from where it was delivered."""
+    """A video file is not the one its sidecar tells of: get it again from the storage."""

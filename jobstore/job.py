@@ -26,8 +26,8 @@ class Request(BaseModel):
     """What was asked, with every default resolved; it never changes.
 
     `image` is the name of a file in `DATA_DIR/inputs/images`; `width` and `height` are pixels,
-    `fps` frames per second, `seed` below 2**63 so that every part can hold it. `embed_metadata`: the
-    MP4 itself tells what it was made of. Requests that are older than a field have its default.
+    `fps` frames per second, `seed` below 2**63 so that every part can hold it. `embed_metadata`:
+    the MP4 itself tells what it was made of. Requests older than a field have its default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

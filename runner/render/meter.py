@@ -3,7 +3,7 @@
 import contextlib
 import re
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ class Meter:
             (PROCESS / "clear_refs").write_text("5")
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        self._spent_s: Counter[str] = Counter()
+        self._spent_s: defaultdict[str, float] = defaultdict(float)
         self._phase: Phase | None = None
         self._since = time.monotonic()
 

@@ -1,9 +1,9 @@
 """How a request is rendered: as fast as the machine can, or in another, slower way.
 
-The safe mode is for a result that was rejected. It has the same seed, and takes no shortcut that
-the usual mode takes: the decoder computes in float32 and in narrow bands, and attention goes through
-another kernel of torch where there is one. It begins at the first step. Whatever shortcut comes
-later (a cache of steps, a compiled model, a checkpoint to go on from) is to be a field here.
+The safe mode is for a result that was rejected. It has the same seed, begins at the first step, and
+takes no shortcut that the usual mode takes: the decoder computes in float32, in narrow bands, and
+attention goes through another kernel of torch where there is one. Whatever shortcut comes later (a
+cache of steps, a compiled model, a checkpoint to go on from) is to be a field here.
 
 It can help against what happened once (a flipped bit, a race) and against a fault of one kernel or
 of one precision. It cannot help against broken weights, or a request from which nothing else comes:
@@ -23,8 +23,8 @@ from runner.render.ladder import Rung
 class Mode:
     """One way to render.
 
-    `rungs` are tried to decode, the first first; `precision` is that of the decoder, None for the one
-    it was loaded in; `kernels` of attention are taken in this order, none for torch's own choice.
+    `rungs` are tried to decode, the first first; `precision` is that of the decoder, None for the
+    one it was loaded in; `kernels` of attention are taken in this order, none for torch's choice.
     """
 
     name: str

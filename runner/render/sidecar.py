@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"  # of the checkpoint, written by whoever fetched it: 
 
 @dataclass(frozen=True)
 class Course:
-    """How a render went: in which mode and on which rung, and why the result before was rejected."""
+    """How a render went: in which mode, on which rung, and why the one before was rejected."""
 
     mode: Mode
     rung: Rung

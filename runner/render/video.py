@@ -68,26 +68,29 @@ def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
         Rejected: it cannot be read to its end, or it is another video.
 
     Source:
-        err_detect: ffmpeg codecs manual. Without it the decoder covers up what it cannot read: of 30
-        bytes changed in the pictures of a file, it then told of none, and of 16 with it.
+        err_detect: ffmpeg codecs manual. Without it the decoder covers up what it cannot read: of
+        30 bytes changed in the pictures of a file, it then told of none, and of 16 with it.
     """
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.options = {"err_detect": "explode"}
             count = sum(1 for _ in container.decode(stream))
-            duration_s = (stream.duration or 0) * (stream.time_base or 0)
-            found = (count, stream.height, stream.width, stream.average_rate, duration_s)
+            lasts = round((stream.duration or 0) * (stream.time_base or 0) * fps)
+            found = (count, stream.height, stream.width, stream.average_rate, lasts)
     except (av.FFmpegError, IndexError) as error:
-        message = f"The video cannot be read back: {error.strerror or error}."
+        message = f"The video cannot be read back: {error}."
         raise Rejected(Reason.UNREADABLE, message) from error
-    wanted = (*shape, Fraction(fps), Fraction(shape[0], fps))
+    if count < stream.frames:
+        message = f"The video can be read for {count} of the {stream.frames} frames it should have."
+        raise Rejected(Reason.UNREADABLE, message)
+    wanted = (*shape, Fraction(fps), shape[0])
     if found != wanted:
         message = f"The video should be {said(wanted)}, and is {said(found)}."
         raise Rejected(Reason.OTHER_VIDEO, message)
 
 
 def said(video: tuple[Any, ...]) -> str:
-    """Say of a video how many frames it has, of what size, at which speed and for how long."""
-    count, height, width, rate, duration_s = video
-    return f"{count} frames of {width}x{height} at {rate} a second for {float(duration_s):.3f} s"
+    """Say of a video how many frames it has, of what size and how fast, and how long it lasts."""
+    count, height, width, rate, lasts = video
+    return f"{count} frames of {width}x{height} at {rate} a second, lasting {lasts} of them"

@@ -90,7 +90,7 @@ def test_a_probe_accepts_only_what_was_asked(frames: Frames, tmp_path: Path) -> 
     encode([frames], path, 24)
     probe(path, (9, 64, 96), 24)
     for shape, fps in (((8, 64, 96), 24), ((9, 96, 64), 24), ((9, 64, 96), 25)):
-        with pytest.raises(Rejected, match="9 frames of 96x64 at 24 a second for 0.375 s") as error:
+        with pytest.raises(Rejected, match="9 frames of 96x64 at 24 a second") as error:
             probe(path, shape, fps)
         assert error.value.reason is Reason.OTHER_VIDEO
 
