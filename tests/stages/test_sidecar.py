@@ -114,10 +114,14 @@ def test_hashes_come_from_the_manifest_of_the_checkpoint(tmp_path: Path) -> None
     assert hashes(tmp_path) == {"vae/a.safetensors": "ab" * 32}
 
 
+@pytest.mark.parametrize("left", [["J1.5.json", "J1.5.mp4"], ["J1.5.mp4"]])
 def test_a_sidecar_goes_with_its_video_from_claim_to_claim(
-    render: Render, stage: Stage, ask: Ask
+    render: Render, stage: Stage, ask: Ask, left: list[str]
 ) -> None:
-    """Two claims died: one between its sidecar and its video, one after both; the third adopts."""
+    """Two claims died: one between its sidecar and its video, one after both; the third adopts.
+
+    Where the video has lost its own sidecar, it gets no other's.
+    """
     accept(stage, ask())
     for dead in ("one", "two"):
         assert stage.store.jobs.claim(dead, stage.host, 60_000, now_ms())
@@ -126,14 +130,15 @@ def test_a_sidecar_goes_with_its_video_from_claim_to_claim(
     outputs.mkdir()
     sha256 = hashlib.sha256(b"whole").hexdigest()
     (outputs / "J1.1.json").write_text('{"video": {"sha256": "of another one"}}')
-    (outputs / "J1.3.json").write_text(json.dumps({"video": {"sha256": sha256}}))
+    if "J1.5.json" in left:
+        (outputs / "J1.3.json").write_text(json.dumps({"video": {"sha256": sha256}}))
     (outputs / "J1.3.mp4").write_bytes(b"whole")
     assert render.run_once()
     job = stage.store.views.find("J1")
     assert job
     assert (job.state, job.fence) == (State.RENDERED, 5)
-    assert sorted(file.name for file in outputs.iterdir()) == ["J1.5.json", "J1.5.mp4"]
-    assert told(outputs / "J1.5.json")["video"]["sha256"] == sha256
+    assert sorted(file.name for file in outputs.iterdir()) == left
+    assert sha256 in "".join(file.read_text() for file in outputs.glob("*.json")) or left[1:] == []
 
 
 def test_a_sidecar_without_its_video_is_forgotten(render: Render, stage: Stage, ask: Ask) -> None:
