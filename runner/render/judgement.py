@@ -18,7 +18,7 @@ frozen; each counts only if it holds for the whole video.
 
 Source:
     Measured on the embedded model, 17 frames of 128x128. The least of 60 good clips: brightest
-    179, spread 110, change 91. The least of plain pictures of nine grays that "stay", and of a
+    179, spread 110, change 101. The least of plain pictures of nine grays that "stay", and of a
     prompt of unknown words: brightest 14 (of a black picture), spread 3 and change 1 (of one gray
     picture, whose video is right to be so). Broken decoders: NaN is 0 everywhere once it is a byte,
     a last layer of zeros spreads by 0, one that answers the same again changes by 0. Not caught,
