@@ -59,3 +59,7 @@ class KeyTaken(Wan22Error):
 
 class OutputLost(Wan22Error):
     """The rendered file is gone or was altered before its upload: the job cannot be delivered."""
+
+
+class VideoDiffers(Wan22Error):
+    """A video file is not the one its sidecar tells of: get it again from the storage."""

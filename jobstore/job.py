@@ -28,7 +28,8 @@ class Request(BaseModel):
 
     `image` is the name of a file in `DATA_DIR/inputs/images`; `width` and `height` are pixels,
     `fps` frames per second, `seed` below 2**63 so that every part can hold it. What a preset means
-    besides steps and guidance stands in the model's description.
+    besides steps and guidance stands in the model's description. `embed_metadata`: the MP4 itself
+    tells what it was made of. Requests older than a field have its default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class Request(BaseModel):
     guidance_scale: float
     seed: int
     preset: str = USUAL
+    embed_metadata: bool = True
 
     @property
     def task(self) -> Task:

@@ -6,10 +6,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from contextlib import AbstractContextManager
 from typing import NoReturn, TypeVar
 
 import torch
+from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
@@ -17,6 +18,8 @@ from jobstore.errors import LeaseLost, StoreUnavailable
 from jobstore.job import Job, Phase, Video
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
+from runner.render.judgement import Reason, Rejected
+from runner.render.mode import SAFE, USUAL
 from runner.render.output import Output
 from runner.render.picture import PictureLost
 from runner.stage import EXIT_AT_ONCE, Stage
@@ -56,8 +59,11 @@ class Claim:
         """Take hold of a job that was just claimed; its lease is renewed from now on."""
         self.job = job
         self.output = Output(settings, job)
+        self.mode = USUAL
+        self.rejected: Reason | None = None
         self.step_ms: int | None = None
-        self.began: dict[Phase, float] = {}
+        self._denoising_since = 0.0
+        self._progress = 0
         self._stage = stage
         self._settings = settings
         self._dice = dice
@@ -79,17 +85,15 @@ class Claim:
         `done` counts steps while denoising, and percent of the phase otherwise.
 
         Raises:
-            Stopped: the stage was told to stop.
-            LeaseLost, Cancelled: see `check`.
+            Stopped, LeaseLost, Cancelled: see `check`.
         """
         self._moved_at = time.monotonic()
-        if self._stage.stopping.is_set():
-            raise Stopped
         self.check()
         self._time(phase, done)
         steps = self.job.request.steps
         begin, end = SPANS[phase]
         progress = begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
+        self._progress = progress = max(progress, self._progress)
         step = {Phase.ENCODING_PROMPT: 0, Phase.DENOISING: done}.get(phase, steps)
         try:
             self._stage.store.jobs.advance(self.job, phase, step, progress)
@@ -97,6 +101,17 @@ class Claim:
             log.warning("progress.missed", error=str(error))
 
     def check(self) -> None:
+        """Make sure that the work on the job is to go on.
+
+        Raises:
+            Stopped: the stage was told to stop.
+            LeaseLost, Cancelled: see `check_wanted`.
+        """
+        if self._stage.stopping.is_set():
+            raise Stopped
+        self.check_wanted()
+
+    def check_wanted(self) -> None:
         """Make sure that the job is still ours and still wanted.
 
         Raises:
@@ -109,24 +124,26 @@ class Claim:
             raise Cancelled
 
     def _time(self, phase: Phase, done: int) -> None:
-        if done == 0:
-            self.began[phase] = self._moved_at
+        if phase is Phase.DENOISING and done == 0:
+            self._denoising_since = self._moved_at
         elif phase is Phase.DENOISING:
-            self.step_ms = int((self._moved_at - self.began[phase]) * 1000 / done)
+            self.step_ms = int((self._moved_at - self._denoising_since) * 1000 / done)
 
-    def phases_s(self) -> dict[str, float]:
-        """Tell how long the phases took that are over, in seconds."""
-        moments = list(self.began.items())
-        return {
-            f"{phase}_s": round(end - begin, 3)
-            for (phase, begin), (_next, end) in pairwise(moments)
-        }
+    @property
+    def is_held(self) -> bool:
+        """Whether the job is still in our hands."""
+        return self._hold.stands
+
+    def in_context(self) -> AbstractContextManager[None]:
+        """Let log lines say, for as long as this is open, which job they are about."""
+        return bound_contextvars(job_id=self.job.job_id, attempt=self.job.attempt)
 
     def try_to(self, act: Callable[[], Answer]) -> Answer | None:
         """Do a part of the work on the job.
 
         Returns:
-            What came of it, or None: it did not come to its end, and the job has left our hands.
+            What came of it, or None: it did not come to its end. The job has left our hands, or is
+            still held because it is to be rendered once more, in the safe mode.
 
         Raises:
             StoreUnavailable: the stage stops, and the store is away; whoever claims the job next
@@ -156,6 +173,8 @@ class Claim:
             self._release()
         except PictureLost as error:
             self._fail("image_lost", str(error))
+        except Rejected as error:
+            self._reject(error)
         except OSError:
             self._release()
             raise
@@ -175,6 +194,14 @@ class Claim:
         jobs, host = self._stage.store.jobs, self._stage.host
         self._leave(lambda: jobs.finish(self.job, host, video, self.step_ms, now_ms()))
         log.info("job.rendered", size_bytes=video.size_bytes)
+
+    def _reject(self, error: Rejected) -> None:
+        if self.mode is SAFE:
+            reason = f"Rendered twice, and wrong both times: {error} Try another seed."
+            self._fail("quality", reason)
+            return
+        self.mode, self.rejected = SAFE, error.reason
+        log.warning("render.rejected", reason=error.reason, error=str(error))
 
     def _release(self) -> None:
         self._leave(lambda: self._stage.store.jobs.release(self.job, now_ms()))

@@ -15,6 +15,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import WanCausalConv3d, unpatchify
 from numpy.typing import NDArray
 
+from runner.render.judgement import check_finite
 from runner.render.model import Model
 
 Frames = NDArray[np.uint8]
@@ -34,7 +35,12 @@ class Bands:
 
 
 def pixels(patches: torch.Tensor, patch: int) -> Frames:
-    """Turn decoded patches into pixels on this machine's side: -1..1 becomes 0..255."""
+    """Turn decoded patches into pixels on this machine's side: -1..1 becomes 0..255.
+
+    Raises:
+        Rejected: there is NaN or infinity among them, which a byte cannot tell.
+    """
+    check_finite(patches, "decoded frames")
     video = unpatchify(patches, patch)[0].float().clamp(-1, 1)
     scaled = video.add(1).mul(127.5).round().to(torch.uint8)
     frames: Frames = scaled.permute(1, 2, 3, 0).contiguous().cpu().numpy()

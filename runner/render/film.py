@@ -8,7 +8,9 @@ import torch
 
 from jobstore.job import Phase, Request
 from runner.render.decode import Bands, Frames, decode
+from runner.render.judgement import check_finite, watched
 from runner.render.ladder import Rung, descend
+from runner.render.mode import USUAL, Mode
 from runner.render.model import Model
 from runner.render.picture import open_covering
 
@@ -22,6 +24,8 @@ def render(
     images: Path,
     tell: Tell,
     write: Callable[[Iterator[Frames]], None],
+    *,
+    mode: Mode = USUAL,
 ) -> Rung:
     """Render a request.
 
@@ -36,25 +40,32 @@ def render(
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
             error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
-            it has taken the last.
+            it has taken the last; what is wrong with the frames as a whole meets it after that.
+        mode: how to render.
 
     Returns:
         The way in which there was memory to decode.
 
     Raises:
         torch.OutOfMemoryError: there is too little memory for any of them.
+        Rejected: the result is broken; what was written is to be thrown away.
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request, tell)
     tell(Phase.DENOISING, 0)
-    latents = denoise(model, request, images, embeddings, tell)
+    with mode.attention():
+        latents = denoise(model, request, images, embeddings, tell)
 
     def frames(bands: Bands) -> Iterator[Frames]:
         tell(Phase.DECODING, 0)
-        yield from decode(model, latents, bands, lambda done: tell(Phase.DECODING, done))
+        yield from watched(decode(model, latents, bands, lambda done: tell(Phase.DECODING, done)))
         tell(Phase.ENCODING_VIDEO, 0)
 
-    return descend(model, request.height, request.width, lambda bands: write(frames(bands)))
+    def attempt(bands: Bands) -> None:
+        write(frames(bands))
+
+    with model.decoding_in(mode.precision):
+        return descend(model, request.height, request.width, attempt, mode.rungs)
 
 
 def encode_prompt(model: Model, request: Request, tell: Tell) -> dict[str, torch.Tensor | None]:
@@ -79,9 +90,13 @@ def denoise(
     """Denoise: float32 latents of shape (1, channel, 1 + (frame - 1) / 4, height / 16, width / 16).
 
     The noise is drawn on the CPU, so that a seed means the same on every device.
+
+    Raises:
+        Rejected: there is NaN or infinity among them; said after the first step that shows it.
     """
 
-    def after_step(_pipe: object, step: int, _time: object, _kept: object) -> dict[str, Any]:
+    def after_step(_pipe: object, step: int, _time: object, kept: Any) -> dict[str, Any]:
+        check_finite(kept["latents"], f"latents after step {step + 1}")
         tell(Phase.DENOISING, step + 1)
         return {}
 

@@ -1,6 +1,6 @@
 """When the card has no memory left for decoding: the next, smaller way, until one fits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from enum import StrEnum
 
@@ -40,7 +40,13 @@ def bands(rung: Rung, height: int, width: int) -> Bands:
     return Bands(length // 2 + OVERLAP, length // 2)
 
 
-def descend(model: Model, height: int, width: int, decode: Callable[[Bands], None]) -> Rung:
+def descend(
+    model: Model,
+    height: int,
+    width: int,
+    decode: Callable[[Bands], None],
+    rungs: Iterable[Rung] = Rung,
+) -> Rung:
     """Decode, each time with less memory when the time before ran out of it.
 
     Args:
@@ -48,6 +54,7 @@ def descend(model: Model, height: int, width: int, decode: Callable[[Bands], Non
         height: of the frames, in pixels.
         width: of the frames, in pixels.
         decode: called with the cut to use, and again from the beginning after it ran out of memory.
+        rungs: at least one; the first is tried first.
 
     Returns:
         The rung that had enough.
@@ -56,7 +63,7 @@ def descend(model: Model, height: int, width: int, decode: Callable[[Bands], Non
         torch.OutOfMemoryError: not even the last one had.
     """
     failed = torch.OutOfMemoryError()
-    for rung in Rung:
+    for rung in rungs:
         torch.cuda.empty_cache()
         with model.transformer_aside() if rung is Rung.ALONE else nullcontext():
             try:

@@ -51,6 +51,17 @@ class Model:
         finally:
             transformer.to(self.device)
 
+    @contextmanager
+    def decoding_in(self, precision: torch.dtype | None) -> Iterator[None]:
+        """Let the decoder compute in another precision meanwhile; None leaves it as it is."""
+        vae: Any = self.text.vae
+        usual = vae.decoder.conv_in.weight.dtype
+        decode_in(vae, precision or usual)
+        try:
+            yield
+        finally:
+            decode_in(vae, usual)
+
     def fresh_scheduler(self) -> UniPCMultistepScheduler:
         """Make a scheduler for one render: it keeps state from step to step.
 

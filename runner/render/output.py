@@ -33,11 +33,24 @@ class Output:
         """Its file once it is whole."""
         return self.settings.outputs / f"{self.job.job_id}.{self.job.fence}.mp4"
 
-    def publish(self) -> Video:
-        """Give the finished work file its public name, durably."""
+    @property
+    def sidecar(self) -> Path:
+        """The file that tells of it."""
+        return self.whole.with_suffix(".json")
+
+    def measure(self) -> Video:
+        """Measure the finished work file, as what it is to be published as."""
+        return self._measured(self.work)
+
+    def publish(self, sidecar: bytes) -> None:
+        """Give the finished work file its public name, durably; what tells of it goes first."""
+        work = self.work.with_suffix(".json")
+        work.write_bytes(sidecar)
+        publish(work, self.sidecar)
+        failpoint("render.described")
         publish(self.work, self.whole)
         failpoint("render.published")
-        return self._measure()
+        self._forget_sidecars()
 
     def adopt(self) -> Video | None:
         """Take over the whole file of an earlier claim that ended before it could say so."""
@@ -45,25 +58,46 @@ class Output:
             earlier.rename(self.whole)
             failpoint("render.adopted")
             sync_folder(self.settings.outputs)
-            return self._measure()
+            video = self._measured(self.whole)
+            self._adopt_sidecar(video)
+            return video
         return None
+
+    def _adopt_sidecar(self, video: Video) -> None:
+        """Take over what tells of this very video, if anything does."""
+        for earlier in self.settings.outputs.glob(f"{self.job.job_id}.*.json"):
+            if video.sha256.encode() in earlier.read_bytes():
+                earlier.rename(self.sidecar)
+        self._forget_sidecars()
+
+    def _forget_sidecars(self) -> None:
+        """Remove those of claims before this one that ended between the sidecar and the video."""
+        for file in self.settings.outputs.glob(f"{self.job.job_id}.*.json"):
+            if int(file.name.split(".")[1]) < self.job.fence:
+                file.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove what this claim has made; nobody else's."""
-        self.work.unlink(missing_ok=True)
+        self.discard_work()
         self.whole.unlink(missing_ok=True)
+        self.sidecar.unlink(missing_ok=True)
 
-    def _measure(self) -> Video:
-        with self.whole.open("rb") as stream:
+    def discard_work(self) -> None:
+        """Remove what this claim has not finished."""
+        self.work.unlink(missing_ok=True)
+        self.work.with_suffix(".json").unlink(missing_ok=True)
+
+    def _measured(self, file: Path) -> Video:
+        with file.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         path = PurePosixPath(self.whole.relative_to(self.settings.data_dir))
-        return Video(path, self.whole.stat().st_size, sha256)
+        return Video(path, file.stat().st_size, sha256)
 
 
 def sweep(settings: Settings, views: Views) -> list[Path]:
     """Remove the work files of claims that are over; answers which."""
     swept = []
-    for file in settings.work.glob("*.*.mp4"):
+    for file in [*settings.work.glob("*.*.mp4"), *settings.work.glob("*.*.json")]:
         job_id, fence, _suffix = file.name.split(".")
         job = views.find(job_id)
         if job is None or job.state is not State.PROCESSING or str(job.fence) != fence:

@@ -1,6 +1,6 @@
 """Frames become an MP4 that plays everywhere from its first byte; and looking whether one did."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -10,15 +10,14 @@ import av
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from runner.render.decode import Frames
+from runner.render.judgement import Reason, Rejected
 
 CRF = "16"
 
 
-class VideoBroken(Exception):
-    """The file is not the video it should be."""
-
-
-def encode(pieces: Iterable[Frames], path: Path, fps: int) -> None:
+def encode(
+    pieces: Iterable[Frames], path: Path, fps: int, tags: Mapping[str, str] | None = None
+) -> None:
     """Write frames, while they come, as H.264 in MP4: yuv420p, BT.709, index first.
 
     If they do not come to their end, a file that is good for nothing may be left.
@@ -28,6 +27,7 @@ def encode(pieces: Iterable[Frames], path: Path, fps: int) -> None:
             sides.
         path: where the file goes; its folder exists.
         fps: playback speed, frames per second.
+        tags: what the file tells of itself, by names that the format knows.
 
     Source:
         faststart moves the index to the front: ffmpeg formats manual, mov muxer. CRF 16 is near
@@ -37,6 +37,7 @@ def encode(pieces: Iterable[Frames], path: Path, fps: int) -> None:
     first = next(coming)
     _count, height, width, _channels = first.shape
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        container.metadata.update(tags or {})
         stream: Any = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": CRF, "preset": "medium"}
@@ -56,7 +57,7 @@ def encode(pieces: Iterable[Frames], path: Path, fps: int) -> None:
 
 
 def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
-    """Read a file back as a player would.
+    """Read a file back to its last frame, as a player would, but forgiving nothing.
 
     Args:
         path: the file.
@@ -64,16 +65,32 @@ def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
         fps: the speed it should have.
 
     Raises:
-        VideoBroken: it cannot be read to its end, or it is another video.
+        Rejected: it cannot be read to its end, or it is another video.
+
+    Source:
+        err_detect: ffmpeg codecs manual. Without it the decoder covers up what it cannot read: of
+        30 bytes changed in the pictures of a file, it then told of none, and of 16 with it.
     """
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
+            stream.codec_context.options = {"err_detect": "explode"}
             count = sum(1 for _ in container.decode(stream))
-            found = (count, stream.height, stream.width, stream.average_rate)
+            lasts = round((stream.duration or 0) * (stream.time_base or 0) * fps)
+            found = (count, stream.height, stream.width, stream.average_rate, lasts)
     except (av.FFmpegError, IndexError) as error:
-        message = f"{path.name} cannot be read back: {error}"
-        raise VideoBroken(message) from error
-    if found != (*shape, Fraction(fps)):
-        message = f"{path.name} should be {(*shape, fps)}, and is {found}"
-        raise VideoBroken(message)
+        message = f"The video cannot be read back: {error}."
+        raise Rejected(Reason.UNREADABLE, message) from error
+    if count < stream.frames:
+        message = f"The video can be read for {count} of the {stream.frames} frames it should have."
+        raise Rejected(Reason.UNREADABLE, message)
+    wanted = (*shape, Fraction(fps), shape[0])
+    if found != wanted:
+        message = f"The video should be {said(wanted)}, and is {said(found)}."
+        raise Rejected(Reason.OTHER_VIDEO, message)
+
+
+def said(video: tuple[Any, ...]) -> str:
+    """Say of a video how many frames it has, of what size and how fast, and how long it lasts."""
+    count, height, width, rate, lasts = video
+    return f"{count} frames of {width}x{height} at {rate} a second, lasting {lasts} of them"

@@ -4,14 +4,13 @@ import contextvars
 import random
 import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import structlog
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
@@ -25,8 +24,10 @@ from runner.render.ahead import Ahead
 from runner.render.belt import Belt
 from runner.render.claim import Claim
 from runner.render.decode import Frames
+from runner.render.meter import Meter
 from runner.render.model import Model, load
 from runner.render.output import sweep
+from runner.render.sidecar import Course, sidecar, tags
 from runner.render.weights.readahead import progress
 from runner.stage import Stage
 
@@ -59,6 +60,7 @@ class Render:
         self._rests_until = 0.0
         self._decodes: Counter[str] = Counter()
         self.beside = ThreadPoolExecutor(1, "beside")
+        self.again: deque[Claim] = deque()
         self._closing: Future[None] | None = None
 
     def prepare(self) -> None:
@@ -84,35 +86,51 @@ class Render:
     def run_once(self) -> bool:
         """Claim the next job, if any and if this machine can take one, and see its frames made.
 
-        What is left to do then goes on beside the next call; `settle` waits for it.
+        What is left to do then goes on beside the next call; `settle` waits for it. A job whose
+        video turned out broken, in either part, is rendered `again` before another is claimed.
         """
         if time.monotonic() < self._rests_until or not self._has_room():
             return False
+        claim = self.again.popleft() if self.again else self._claim()
+        if claim is None:
+            return False
+        with claim.in_context(), self._resting_after_faults():
+            rest = claim.try_to(lambda: self._adopt(claim) or self._render(claim))
+            self._wait_for_the_one_before()
+            if rest:
+                close = partial(self._close, claim, rest)
+                self._closing = self.beside.submit(contextvars.copy_context().run, close)
+            elif claim.is_held:
+                self.again.append(claim)
+        return True
+
+    def settle(self) -> None:
+        """Wait until nothing goes on beside; once the stage stops, nothing is held after it."""
+        self._wait_for_the_one_before()
+        if self.ahead:
+            self.ahead.settle()
+        while self.again and self.stage.stopping.is_set():
+            claim = self.again.popleft()
+            with claim.in_context():
+                claim.try_to(claim.check)
+
+    def _wait_for_the_one_before(self) -> None:
+        closing, self._closing = self._closing, None
+        if closing:
+            closing.result()
+
+    def _claim(self) -> Claim | None:
         lease_ms = int(self.settings.lease_s * 1000)
         job = self.stage.store.jobs.claim(
             self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms()
         )
         self._say_if_resting()
         if job is None:
-            return False
-        with structlog.contextvars.bound_contextvars(job_id=job.job_id, attempt=job.attempt):
+            return None
+        claim = Claim(self.stage, self.settings, job, self.dice)
+        with claim.in_context():
             log.info("job.claimed", fence=job.fence)
-            claim = Claim(self.stage, self.settings, job, self.dice)
-            with self._resting_after_faults():
-                rest = claim.try_to(lambda: self._adopt(claim) or self._render(claim))
-                self.settle()
-                if rest:
-                    close = partial(self._close, claim, rest)
-                    self._closing = self.beside.submit(contextvars.copy_context().run, close)
-        return True
-
-    def settle(self) -> None:
-        """Wait until nothing goes on beside any more."""
-        closing, self._closing = self._closing, None
-        if closing:
-            closing.result()
-        if self.ahead:
-            self.ahead.settle()
+        return claim
 
     def _adopt(self, claim: Claim) -> Rest | None:
         adopted = claim.output.adopt()
@@ -125,10 +143,12 @@ class Render:
         if self._model is None or self.ahead is None:
             message = "prepare comes first"
             raise RuntimeError(message)
-        ahead, request, output = self.ahead, claim.job.request, claim.output
+        model, ahead, request, output = self._model, self.ahead, claim.job.request, claim.output
         encoded: Future[None]
+        meter = Meter()
 
         def tell(phase: Phase, done: int) -> None:
+            meter.tell(phase)
             claim.tell(phase, done)
             if phase is Phase.DENOISING:
                 ahead.look()
@@ -136,24 +156,46 @@ class Render:
         def write(pieces: Iterable[Frames]) -> None:
             nonlocal encoded
             belt = Belt()
-            encoded = self.beside.submit(encode, belt, output.work, request.fps)
+            encoded = self.beside.submit(
+                encode, belt, output.work, request.fps, tags(claim.job, model.abilities)
+            )
             try:
                 belt.carry(pieces)
             except BaseException:
                 wait([encoded])
-                output.work.unlink(missing_ok=True)
+                output.discard_work()
                 raise
 
-        rung = film.render(self._model, request, self.settings.images, tell, write)
+        images = self.settings.images
+        rung = film.render(model, request, images, tell, write, mode=claim.mode)
         self._decodes[rung] += 1
         self.facts = {**self.facts, "decodes": dict(self._decodes)}
-        log.info("frames.decoded", rung=rung, **claim.phases_s())
-        return lambda: whole(claim, encoded)
+        course = Course(claim.mode, rung, claim.rejected, meter, meter.peaks())
+        took_s = {f"{phase}_s": seconds for phase, seconds in meter.timings_s().items()}
+        log.info("frames.decoded", rung=rung, **took_s)
+        return lambda: self._whole(claim, encoded, course)
+
+    def _whole(self, claim: Claim, encoded: Future[None], course: Course) -> Video:
+        """Look whether what was encoded is the video that was asked for, and publish it."""
+        job, request, output = claim.job, claim.job.request, claim.output
+        shape = (request.num_frames, request.height, request.width)
+        try:
+            encoded.result()
+            failpoint("render.encoded")
+            video.probe(output.work, shape, request.fps)
+            claim.check_wanted()
+            made = output.measure()
+            output.publish(sidecar(self.settings, job, course, made))
+        finally:
+            output.discard_work()
+        return made
 
     def _close(self, claim: Claim, rest: Rest) -> None:
         """Make the video of a job whole and let the job go, beside the next render."""
         with self._resting_after_faults(), suppress(StoreUnavailable):
             claim.try_to(lambda: claim.finish(rest()))
+            if claim.is_held:
+                self.again.append(claim)
 
     def _say_if_resting(self) -> None:
         """Say aloud when this machine gets no jobs, because different ones crashed on it."""
@@ -184,23 +226,10 @@ class Render:
         log.error("stage.rested", error=str(error), again_in_s=REST_S)
 
 
-def encode(belt: Belt, path: Path, fps: int) -> None:
+def encode(belt: Belt, path: Path, fps: int, tags: Mapping[str, str]) -> None:
     """Write the frames that a belt brings; what breaks that off breaks off the decoding too."""
     try:
-        video.encode(belt, path, fps)
+        video.encode(belt, path, fps, tags)
     except BaseException as error:
         belt.break_off(error)
         raise
-
-
-def whole(claim: Claim, encoded: Future[None]) -> Video:
-    """Look whether what was encoded is the video that was asked for, and publish it."""
-    request, output = claim.job.request, claim.output
-    try:
-        encoded.result()
-        failpoint("render.encoded")
-        video.probe(output.work, (request.num_frames, request.height, request.width), request.fps)
-        claim.check()
-        return output.publish()
-    finally:
-        output.work.unlink(missing_ok=True)

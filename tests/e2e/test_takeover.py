@@ -67,6 +67,6 @@ def test_another_machine_takes_over_after_the_lease(
             assert took_s < LEASE_S + 5
             last = list(one.client.follow(job_id, patience_s=120))[-1]
             assert last["status"] == "completed"
-            assert len(list((tmp_path / "two" / "outputs").glob(f"{job_id}*"))) == 1
+            assert len(list((tmp_path / "two" / "outputs").glob(f"{job_id}*.mp4"))) == 1
         finally:
             two.stop()

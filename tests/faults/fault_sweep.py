@@ -21,7 +21,7 @@ STORE = (
 RECOVERY = ("rescue.taken",)
 AROUND = (
     *("accept.staged", "accept.committed"),
-    *("render.encoded", "render.published", "render.adopted"),
+    *("render.encoded", "render.described", "render.published", "render.adopted"),
     *("deliver.stored", "removal.done"),
 )
 

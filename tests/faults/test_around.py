@@ -60,7 +60,7 @@ def test_a_whole_video_is_not_rendered_again(
     stack.up("render")
     completed(stack, job_id)
     assert "render.adopted" in events(stack, "render", job_id)
-    assert len(list((stack.folder / "outputs").glob(f"{job_id}*"))) == 1
+    assert len(list((stack.folder / "outputs").glob(f"{job_id}*"))) == 2, "it and its sidecar"
 
 
 def test_a_stored_object_is_not_stored_again(
@@ -76,7 +76,9 @@ def test_a_stored_object_is_not_stored_again(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("place", ["render.encoded", "finish.owed", "claim.committed"])
+@pytest.mark.parametrize(
+    "place", ["render.encoded", "render.described", "finish.owed", "claim.committed"]
+)
 def test_a_renderer_killed_anywhere_is_taken_over_from(
     stack: Stack, killed_at: Callable[[str, str], None], place: str
 ) -> None:

@@ -20,16 +20,10 @@ from runner.render.output import sweep
 from runner.render.video import probe
 from runner.render.work import Render
 from runner.stage import Stage
+from ticks import tick
 
 Ask = Callable[..., Request]
 LEASE_MS = 60_000
-
-
-def tick(render: Render) -> bool:
-    """One tick, and what of it goes on beside the next."""
-    claimed = render.run_once()
-    render.settle()
-    return claimed
 
 
 def accept(stage: Stage, request: Request, job_id: str = "J1") -> Job:
@@ -173,8 +167,8 @@ def test_how_it_was_decoded_is_counted(render: Render, stage: Stage, ask: Ask) -
 def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(
     render: Render, stage: Stage, ask: Ask
 ) -> None:
-    """Six frames are not 4k + 1: the pipeline bends them, and the probe finds out."""
-    accept(stage, ask(num_frames=6))
+    """Sides that are no multiples of 16 are refused by the pipeline itself."""
+    accept(stage, ask(width=100))
     for _ in range(FAILURE_LIMIT - 1):
         assert tick(render)
         assert (found(stage).state, found(stage).error_code) == ("queued", "render_failed")
@@ -187,7 +181,7 @@ def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(
 
 
 def test_a_broken_job_does_not_hold_the_queue(render: Render, stage: Stage, ask: Ask) -> None:
-    accept(stage, ask(num_frames=6), "J1")
+    accept(stage, ask(width=100), "J1")
     accept(stage, ask(), "J2")
     while tick(render):
         pass

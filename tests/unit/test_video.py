@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from runner.render.decode import Frames
-from runner.render.video import VideoBroken, encode, probe
+from runner.render.judgement import Reason, Rejected
+from runner.render.video import encode, probe
 
 
 @pytest.fixture
@@ -20,11 +21,12 @@ def frames() -> Frames:
     return np.broadcast_to(ramp[None, None, :, None], (9, 64, 96, 3)).copy()
 
 
-def ffprobe(path: Path) -> dict[str, Any]:
-    asked = ["-v", "error", "-count_frames", "-select_streams", "v", "-show_streams", "-of", "json"]
-    answer = subprocess.run(["ffprobe", *asked, str(path)], capture_output=True, check=True)
-    streams: list[dict[str, Any]] = json.loads(answer.stdout)["streams"]
-    return streams[0]
+def ffprobe(path: Path, what: str = "stream") -> dict[str, Any]:
+    asked = ["-v", "error", "-count_frames", "-select_streams", "v", "-of", "json"]
+    command = ["ffprobe", *asked, "-show_streams", "-show_format", str(path)]
+    answer = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    found: dict[str, Any] = answer["streams"][0] if what == "stream" else answer["format"]["tags"]
+    return found
 
 
 def test_every_player_can_read_it(frames: Frames, tmp_path: Path) -> None:
@@ -87,11 +89,10 @@ def test_a_probe_accepts_only_what_was_asked(frames: Frames, tmp_path: Path) -> 
     path = tmp_path / "a.mp4"
     encode([frames], path, 24)
     probe(path, (9, 64, 96), 24)
-    for wrong in ((8, 64, 96), (9, 96, 64)):
-        with pytest.raises(VideoBroken):
-            probe(path, wrong, 24)
-    with pytest.raises(VideoBroken):
-        probe(path, (9, 64, 96), 25)
+    for shape, fps in (((8, 64, 96), 24), ((9, 96, 64), 24), ((9, 64, 96), 25)):
+        with pytest.raises(Rejected, match="9 frames of 96x64 at 24 a second") as error:
+            probe(path, shape, fps)
+        assert error.value.reason is Reason.OTHER_VIDEO
 
 
 @pytest.mark.parametrize("share", [0, 0.5, 0.9])
@@ -100,5 +101,30 @@ def test_a_cut_file_is_found_out(frames: Frames, tmp_path: Path, share: float) -
     encode([frames], path, 24)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(VideoBroken):
+    with pytest.raises(Rejected) as error:
         probe(path, (9, 64, 96), 24)
+    assert error.value.reason is Reason.UNREADABLE
+
+
+def test_changed_bytes_of_a_picture_are_not_covered_up(tmp_path: Path) -> None:
+    """A decoder would; not every such change can be seen, but many are."""
+    path = tmp_path / "a.mp4"
+    noise = np.random.default_rng(1).integers(0, 256, (9, 64, 96, 3), np.uint8)
+    encode([noise], path, 24)
+    whole = path.read_bytes()
+    begin, caught = whole.index(b"mdat") + 2000, 0
+    for place in range(begin, len(whole), (len(whole) - begin) // 20):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            probe(path, (9, 64, 96), 24)
+        except Rejected:
+            caught += 1
+    assert caught >= 5
+
+
+def test_the_file_tells_of_itself(frames: Frames, tmp_path: Path) -> None:
+    """In other scripts than ours as well, and only if asked."""
+    told = json.dumps({"prompt": "ein roter Kreis, \u7ea2\u8272"}, ensure_ascii=False)
+    for tags in ({"comment": told}, {}):
+        encode([frames], tmp_path / "a.mp4", 24, tags)
+        assert ffprobe(tmp_path / "a.mp4", "format").get("comment") == tags.get("comment")
