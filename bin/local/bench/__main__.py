@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from jobstore.abilities import DESCRIPTION
+from jobstore.abilities import DESCRIPTION, sides
 from jobstore.errors import SettingsWrong
 from local.bench.checkpoint import write_checkpoint
 from local.bench.gpu import Asked, bench_gpu
@@ -19,6 +19,9 @@ from local.bench.queue import bench_queue, last_line
 from local.bench.refusal import Refused
 from local.bench.render import bench_render
 from local.bench.vram import bench_vram
+from runner.render.describe import WAN22_TI2V_5B
+
+SIDE_MULTIPLE = WAN22_TI2V_5B.side_multiple
 
 
 def main() -> int:
@@ -96,8 +99,8 @@ def arguments() -> argparse.Namespace:
         "--folder", type=Path, help="the checkpoint; written if none is there (a temporary one)"
     )
     gpu = benches.add_parser("gpu", help="seconds and memory of the model in MODEL_DIR, on a card")
-    gpu.add_argument("--size", help="WIDTHxHEIGHT (the model's own)")
-    gpu.add_argument("--frames", type=at_least_one, help="4k + 1 (the model's own)")
+    gpu.add_argument("--size", type=size, help="WIDTHxHEIGHT, multiples of 32 (the model's own)")
+    gpu.add_argument("--frames", type=frames, help="4k + 1 (the model's own)")
     gpu.add_argument("--steps", type=at_least_one, help="(the model's own)")
     return parser.parse_args()
 
@@ -106,6 +109,21 @@ def at_least_one(text: str) -> int:
     """Read a whole number from 1."""
     number = int(text)
     if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def size(text: str) -> str:
+    """Read a size that the pipelines do not bend."""
+    if any(side % SIDE_MULTIPLE for side in sides(text)):
+        raise ValueError(text)
+    return text
+
+
+def frames(text: str) -> int:
+    """Read a number of frames that the VAE can pack: one, and then by fours."""
+    number = at_least_one(text)
+    if number % 4 != 1:
         raise ValueError(text)
     return number
 

@@ -77,7 +77,7 @@ class Watch:
     _phase: Phase | None = None
     _began: float = 0.0
 
-    def tell(self, phase: Phase, done: int) -> None:
+    def tell(self, phase: Phase, _done: int) -> None:
         """Hear that a phase begins, or goes on: what `film.render` calls."""
         if phase is not self._phase:
             self.end()
@@ -87,7 +87,6 @@ class Watch:
         if phase is Phase.DENOISING:
             self._catch_up()
             self.steps_at.append(time.monotonic())
-        del done
 
     def end(self) -> None:
         """The phase is over: keep what it took."""
