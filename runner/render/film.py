@@ -8,6 +8,7 @@ import torch
 
 from jobstore.job import Phase, Request
 from runner.render.decode import Bands, Frames, decode
+from runner.render.keep import Checkpoints
 from runner.render.ladder import Rung, descend
 from runner.render.model import Model
 from runner.render.picture import open_covering
@@ -22,6 +23,8 @@ def render(
     images: Path,
     tell: Tell,
     write: Callable[[Iterator[Frames]], None],
+    *,
+    kept: Checkpoints | None = None,
 ) -> Rung:
     """Render a request.
 
@@ -29,13 +32,15 @@ def render(
         model: what to render with.
         request: what was asked.
         images: the folder of staged pictures.
-        tell: called at the start of each phase with 0; while denoising, after each step with the
-            number of finished steps; while decoding, after each piece with the percent that is
-            done. Whatever it raises ends the render and leaves the model as good as new.
+        tell: called at the start of each phase with 0, of the denoising with the steps that were
+            finished before; after each step with the number of finished steps; while decoding,
+            after each piece with the percent that is done. Whatever it raises ends the render and
+            leaves the model as good as new.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
             error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
             it has taken the last.
+        kept: what to go on from, and where to keep each step.
 
     Returns:
         The way in which there was memory to decode.
@@ -45,8 +50,7 @@ def render(
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request)
-    tell(Phase.DENOISING, 0)
-    latents = denoise(model, request, images, embeddings, tell)
+    latents = denoise(model, request, images, embeddings, tell, kept=kept)
 
     def frames(bands: Bands) -> Iterator[Frames]:
         tell(Phase.DECODING, 0)
@@ -73,14 +77,26 @@ def denoise(
     images: Path,
     embeddings: dict[str, torch.Tensor | None],
     tell: Tell,
+    *,
+    kept: Checkpoints | None = None,
 ) -> torch.Tensor:
     """Denoise: float32 latents of shape (1, channel, 1 + (frame - 1) / 4, height / 16, width / 16).
 
-    The noise is drawn on the CPU, so that a seed means the same on every device.
+    The noise is drawn on the CPU, so that a seed means the same on every device. What was kept is
+    gone on from, bit for bit: the pipeline then sees only the steps that are left.
     """
+    scheduler = model.fresh_scheduler()
+    begun = kept.take() if kept else None
+    began_at = begun.step if begun else 0
+    if begun:
+        scheduler.resume(begun.step, dict(begun.scheduler))
+    tell(Phase.DENOISING, began_at)
 
-    def after_step(_pipe: object, step: int, _time: object, _kept: object) -> dict[str, Any]:
-        tell(Phase.DENOISING, step + 1)
+    def after_step(_pipe: object, step: int, _time: object, made: Any) -> dict[str, Any]:
+        done = began_at + step + 1
+        if kept:
+            kept.after_step(done, made["latents"], scheduler)
+        tell(Phase.DENOISING, done)
         return {}
 
     pipeline: Any = model.text
@@ -88,7 +104,7 @@ def denoise(
     if request.image:
         pipeline = model.image
         picture = {"image": open_covering(images / request.image, request.width, request.height)}
-    pipeline.scheduler = model.fresh_scheduler()
+    pipeline.scheduler = scheduler
     output = pipeline(
         **picture,
         **embeddings,
@@ -98,6 +114,7 @@ def denoise(
         num_inference_steps=request.steps,
         guidance_scale=request.guidance_scale,
         generator=torch.Generator("cpu").manual_seed(request.seed),
+        latents=begun.latents if begun else None,
         callback_on_step_end=after_step,
         output_type="latent",
     )

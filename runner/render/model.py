@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
+from diffusers import WanImageToVideoPipeline, WanPipeline
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from jobstore.abilities import Abilities
 from runner.render.embeddings import Embeddings
+from runner.render.scheduler import UniPC
 from runner.render.text import TextEncoder
 
 
@@ -48,13 +49,14 @@ class Model:
         finally:
             transformer.to(self.device)
 
-    def fresh_scheduler(self) -> UniPCMultistepScheduler:
+    def fresh_scheduler(self) -> UniPC:
         """Make a scheduler for one render: it keeps state from step to step.
 
         The shift is set by hand, since a repository's own file may hold another one.
         """
         config: Any = self.text.scheduler.config
-        return UniPCMultistepScheduler.from_config(config, flow_shift=self.abilities.flow_shift)
+        scheduler: UniPC = UniPC.from_config(config, flow_shift=self.abilities.flow_shift)
+        return scheduler
 
 
 def load(folder: Path, abilities: Abilities, embeddings: Path) -> Model:

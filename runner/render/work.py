@@ -22,7 +22,9 @@ from jobstore.jobs import STREAK_REST_MS
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render import film, video
+from runner.render.checkpoint import identity
 from runner.render.decode import Frames
+from runner.render.keep import Checkpoints
 from runner.render.model import Model, load
 from runner.render.output import Output, sweep
 from runner.render.picture import PictureLost
@@ -110,41 +112,61 @@ class Render:
         ):
             log.info("job.claimed", fence=job.fence)
             try:
-                self._see_through(job)
+                with self._checkpoints(job) as kept:
+                    self._see_through(job, kept)
             except LeaseLost:
                 Output(self.settings, job).discard()
                 log.warning("job.dropped", fence=job.fence)
         return True
 
-    def _see_through(self, job: Job) -> None:
+    def _see_through(self, job: Job, kept: Checkpoints) -> None:
         jobs = self.stage.store.jobs
         try:
-            rendered = self._adopt(job) or self._render(job)
+            rendered = self._adopt(job) or self._render(job, kept)
         except LeaseLost:
             raise
         except Cancelled:
             self._insist(lambda: jobs.stop(job, now_ms()))
+            kept.remove()
             log.info("job.cancelled")
         except Stopped:
+            kept.flush()
             self._insist(lambda: jobs.release(job, now_ms()))
             log.info("job.released", fence=job.fence)
         except PictureLost as error:
             reason = str(error)
             self._insist(lambda: jobs.fail(job, "image_lost", reason, now_ms()))
+            kept.remove()
             log.error("job.failed", error=reason)
         except OSError as error:
+            kept.flush()
             self._insist(lambda: jobs.release(job, now_ms()))
             self._rest(error)
         except torch.AcceleratorError as error:
             log.critical("card.lost", error=str(error))
             end_here()
         except Exception as error:
-            self._postpone(job, error)
+            kept.flush()
+            if self._postpone(job, error) is not State.QUEUED:
+                kept.remove()
         else:
             self._insist(
                 lambda: jobs.finish(job, self.stage.host, rendered, self._step_ms, now_ms())
             )
+            kept.remove()
             log.info("job.rendered", size_bytes=rendered.size_bytes)
+
+    def _checkpoints(self, job: Job) -> Checkpoints:
+        whose = identity(job, self._loaded.abilities)
+        every_step = self.settings.checkpoint_every_step
+        return Checkpoints(self.settings.work, job, whose, every_step=every_step)
+
+    @property
+    def _loaded(self) -> Model:
+        if self._model is None:
+            message = "prepare comes first"
+            raise RuntimeError(message)
+        return self._model
 
     def _adopt(self, job: Job) -> Video | None:
         self._step_ms = None
@@ -153,26 +175,26 @@ class Render:
             log.info("render.adopted", path=str(adopted.path))
         return adopted
 
-    def _render(self, job: Job) -> Video:
-        if self._model is None:
-            message = "prepare comes first"
-            raise RuntimeError(message)
+    def _render(self, job: Job, kept: Checkpoints) -> Video:
         request, output = job.request, Output(self.settings, job)
+        began_at = kept.find()
+        if began_at:
+            log.info("render.resumed", step=began_at)
         began = 0.0
 
         def tell(phase: Phase, done: int) -> None:
             nonlocal began
-            if phase is Phase.DENOISING and done == 0:
+            if phase is Phase.DENOISING and done == began_at:
                 began = time.monotonic()
             elif phase is Phase.DENOISING:
-                self._step_ms = int((time.monotonic() - began) * 1000 / done)
-            self._tell(job, phase, done)
+                self._step_ms = int((time.monotonic() - began) * 1000 / (done - began_at))
+            self._tell(job, phase, done, began_at)
 
         def write(pieces: Iterable[Frames]) -> None:
             video.encode(pieces, output.work, request.fps)
 
         try:
-            rung = film.render(self._model, request, self.settings.images, tell, write)
+            rung = film.render(self._loaded, request, self.settings.images, tell, write, kept=kept)
             self._decodes[rung] += 1
             self.facts = {**self.facts, "decodes": dict(self._decodes)}
             failpoint("render.encoded")
@@ -182,10 +204,11 @@ class Render:
         finally:
             output.work.unlink(missing_ok=True)
 
-    def _tell(self, job: Job, phase: Phase, done: int) -> None:
+    def _tell(self, job: Job, phase: Phase, done: int, began_at: int) -> None:
         """Record progress; end the render here when it is not wanted any more.
 
-        `done` counts steps while denoising, and percent of the phase otherwise.
+        `done` counts steps while denoising, and percent of the phase otherwise. A render that goes
+        on after `began_at` steps is never said to be less far.
         """
         self._moved_at = time.monotonic()
         if self.stage.stopping.is_set():
@@ -195,15 +218,16 @@ class Render:
         if self._cancelled.is_set():
             raise Cancelled
         steps = job.request.steps
-        begin, end = SPANS[phase]
-        progress = begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
-        step = {Phase.ENCODING_PROMPT: 0, Phase.DENOISING: done}.get(phase, steps)
+        step = {Phase.ENCODING_PROMPT: began_at, Phase.DENOISING: done}.get(phase, steps)
+        progress = percent(phase, done, steps)
+        if began_at:
+            progress = max(progress, percent(Phase.DENOISING, began_at, steps))
         try:
-            self.stage.store.jobs.advance(job, phase, step, progress)
+            self.stage.store.jobs.advance(job, phase, step, progress, began_at=began_at)
         except StoreUnavailable as error:
             log.warning("progress.missed", error=str(error))
 
-    def _postpone(self, job: Job, error: Exception) -> None:
+    def _postpone(self, job: Job, error: Exception) -> State:
         pause_s = BACKOFF_S[min(job.attempt, len(BACKOFF_S)) - 1] * self.dice.uniform(0.8, 1.2)
         now = now_ms()
         state = self._insist(
@@ -219,6 +243,7 @@ class Render:
             log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
         else:
             log.error("job.failed", exc_info=error)
+        return state
 
     def _insist(self, move: Callable[[], Answer]) -> Answer:
         """Make a move of a job we hold, however long the store is away; the heartbeat goes on.
@@ -256,6 +281,12 @@ class Render:
         """Leave the jobs alone for a while: the fault is the machine's, not theirs."""
         self._rests_until = time.monotonic() + REST_S
         log.error("stage.rested", error=str(error), again_in_s=REST_S)
+
+
+def percent(phase: Phase, done: int, steps: int) -> int:
+    """Tell how far the whole is; `done` counts steps while denoising, else percent of the phase."""
+    begin, end = SPANS[phase]
+    return begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
 
 
 def end_here() -> NoReturn:

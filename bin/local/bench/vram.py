@@ -28,6 +28,7 @@ from runner.render.describe import WAN22_TI2V_5B
 from runner.render.embeddings import Embeddings
 from runner.render.ladder import Rung, bands
 from runner.render.model import Model, decode_in, paired
+from runner.render.scheduler import UniPC
 from runner.render.text import TEXT_TOKENS
 
 GIB = 2**30
@@ -155,9 +156,10 @@ def stock_peaks() -> dict[str, Peak]:
 class Dataless(Model):
     """A model of shapes alone."""
 
-    def fresh_scheduler(self) -> UniPCMultistepScheduler:
+    def fresh_scheduler(self) -> UniPC:
         """Make the scheduler of a render, but one that looks at no time."""
-        return from_the_first(super().fresh_scheduler())
+        scheduler: UniPC = from_the_first(super().fresh_scheduler())
+        return scheduler
 
 
 def from_the_first(scheduler: Any) -> Any:
