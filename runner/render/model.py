@@ -1,6 +1,6 @@
 """The model: loaded once, kept between jobs; both pipelines share its parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ class Model:
     text: WanPipeline
     image: WanImageToVideoPipeline
     embeddings: Embeddings
+    scheduler_config: Mapping[str, Any]
 
     @property
     def gpu(self) -> str | None:
@@ -54,8 +55,8 @@ class Model:
 
         The shift is set by hand, since a repository's own file may hold another one.
         """
-        config: Any = self.text.scheduler.config
-        scheduler: UniPC = UniPC.from_config(config, flow_shift=self.abilities.flow_shift)
+        shift = self.abilities.flow_shift
+        scheduler: UniPC = UniPC.from_config(self.scheduler_config, flow_shift=shift)
         return scheduler
 
 
@@ -117,7 +118,7 @@ def paired(
     )
     for pipeline in (text, image):
         pipeline.set_progress_bar_config(disable=True)
-    return Model(abilities, device, text, image, embeddings)
+    return Model(abilities, device, text, image, embeddings, text.scheduler.config)
 
 
 def speak_with_our_voice() -> None:
