@@ -65,7 +65,13 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: Path, job: Job, whose: Identity, *, every_step: bool = False
+        self,
+        folder: Path,
+        job: Job,
+        whose: Identity,
+        pace: Pace | None = None,
+        *,
+        every_step: bool = False,
     ) -> None:
         """Keep them in a folder; `every_step` waits after each step until it is on the disk."""
         self._folder = folder
@@ -76,7 +82,7 @@ class Checkpoints:
         self._newest: Checkpoint | None = None
         self._kept_step = 0
         self._stepped_at = time.perf_counter()
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._turn = threading.Condition()
         self._thread: threading.Thread | None = None
         self._waiting: tuple[Checkpoint, float] | None = None
@@ -138,6 +144,15 @@ class Checkpoints:
             self._turn.wait_for(lambda: not self._writing)
         self._unlink(self._job.fence + 1)
 
+    def write(self, copied: Checkpoint) -> None:
+        """Write one on the thread that does nothing else; the render goes on if it fails."""
+        try:
+            checkpoint.write(checkpoint.path_of(self._folder, self._job), self._whose, copied)
+            failpoint("checkpoint.written")
+            self._unlink(self._job.fence)
+        except Exception as error:
+            log.warning("checkpoint.missed", step=copied.step, error=str(error))
+
     def _hand_over(self, newest: Checkpoint) -> None:
         """Copy a checkpoint to this machine's memory: all that the render has to wait for."""
         if newest.latents.device.type == "cuda":
@@ -170,7 +185,7 @@ class Checkpoints:
                 (copied, handed_s), self._waiting = self._waiting, None
                 self._writing = True
             began = time.thread_time()
-            self._write(copied)
+            self.write(copied)
             del copied
             # Waiting for the disk costs the render nothing; computing takes a core from it.
             wrote_s = time.thread_time() - began
@@ -179,14 +194,6 @@ class Checkpoints:
                 self._pace.learn(handed_s + wrote_s)
                 self._writing = False
                 self._turn.notify_all()
-
-    def _write(self, copied: Checkpoint) -> None:
-        try:
-            checkpoint.write(checkpoint.path_of(self._folder, self._job), self._whose, copied)
-            failpoint("checkpoint.written")
-            self._unlink(self._job.fence)
-        except Exception as error:
-            log.warning("checkpoint.missed", step=copied.step, error=str(error))
 
     def _unlink(self, below: int) -> None:
         """Remove the checkpoints of claims with a lower fence."""
