@@ -21,6 +21,7 @@ RECOVERY = ("rescue.taken",)
 AROUND = (
     *("accept.staged", "accept.committed"),
     *("render.encoded", "render.published", "render.adopted"),
+    "checkpoint.written",
     *("deliver.stored", "removal.done"),
 )
 
