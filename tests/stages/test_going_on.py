@@ -26,8 +26,11 @@ STEPS = 20
 
 @pytest.fixture
 def stage(made_stage: Callable[..., Stage]) -> Stage:
-    """A stage whose store writes down all that is told of a render."""
-    stage = made_stage("render", ModelSettings, CHECKPOINT_EVERY_STEP="true")
+    return listened_to(made_stage("render", ModelSettings, CHECKPOINT_EVERY_STEP="true"))
+
+
+def listened_to(stage: Stage) -> Stage:
+    """Let its store write down all that is told of a render."""
     with stage.store.database.writing() as connection:
         connection.execute("CREATE TABLE told (attempt, step, progress, phase)")
         connection.execute(
@@ -136,23 +139,18 @@ def test_the_next_claim_goes_on_where_the_last_ended(
 def test_an_orderly_stop_loses_no_step_even_if_none_was_due(
     made_stage: Callable[..., Stage], ask: Ask
 ) -> None:
-    """With the usual pace: what is flushed at the end is the last step that was told."""
-    stage = made_stage("render", ModelSettings)
+    """With the usual pace: the step that was finished when it heard of the stop is on the disk."""
+    stage = listened_to(made_stage("render", ModelSettings))
     render = Render(stage, read(ModelSettings), random.Random(1))
     render.prepare()
-    steps: list[int] = []
-
-    def act() -> None:
-        steps.append(found(stage).step)
-        stage.stopping.set()
-
     accept(stage, ask(steps=STEPS))
-    ended_in_the_middle(render, stage, act)
+    ended_in_the_middle(render, stage, lambda: stop(stage), progress=3)
+    last, _, _ = told(stage, 1)[-1]
     stage.stopping.clear()
     with capture_logs() as logs:
         assert render.run_once()
     (resumed,) = [line["step"] for line in logs if line["event"] == "render.resumed"]
-    assert resumed > steps[0]
+    assert resumed == last + 1
     assert found(stage).state is State.RENDERED
     assert kept(stage) == []
 

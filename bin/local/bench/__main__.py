@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from local.bench.pocket import bench_pocket
 from local.bench.queue import bench_queue, last_line
+from local.bench.resume import bench_resume
 from local.bench.vram import bench_vram
 
 
@@ -25,6 +26,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="wan22-bench-") as folder:
             if asked.bench == "vram":
                 figures: dict[str, float | None] = {**bench_vram(Path(folder), say)}
+            elif asked.bench == "resume":
+                figures = {**bench_resume(Path(folder), asked.pairs)}
             else:
                 figures = bench_queue(
                     Path(folder), asked.pairs, asked.jobs, growth=asked.growth, say=say
@@ -53,6 +56,8 @@ def arguments() -> argparse.Namespace:
     )
     pocket = benches.add_parser("pocket", help="the embedded model: seconds a clip, memory")
     pocket.add_argument("--clips", type=at_least_one, default=5, help="clips to render (5)")
+    resume = benches.add_parser("resume", help="checkpoints: what they cost, what a kill loses")
+    resume.add_argument("--pairs", type=at_least_one, default=9, help="turns of each side (9)")
     benches.add_parser("vram", help="GiB of a card that the 5B takes, counted without a card")
     return parser.parse_args()
 
