@@ -18,7 +18,9 @@ from runner.render.scheduler import State
 
 log = get_logger()
 
-SHARE = 0.02  # of the render's time, at most, that keeping checkpoints may cost it
+# Of the render's time, at most, that may be counted for them: half of the 2 % that they may cost.
+# The rest cannot be counted: caches, the interpreter's lock (`bin/bench resume` sees all of it).
+SHARE = 0.01
 FIRST_COST_S = 0.005  # what a checkpoint is taken to cost before one has been measured
 FIRST_BYTES_PER_S = 400e6  # and for its size: copied twice, hashed, written to the page cache
 
@@ -90,6 +92,7 @@ class Checkpoints:
         self._closed = False
 
     def __enter__(self) -> Self:
+        """Keep them until the claim ends."""
         return self
 
     def __exit__(self, *_: object) -> None:

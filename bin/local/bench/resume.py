@@ -29,7 +29,9 @@ def bench_resume(folder: Path, pairs: int) -> dict[str, float]:
     """Denoise with the embedded model, in turns with checkpoints and without, then with a kill.
 
     Returns:
-        `checkpoint_share`, by how much of its time a render is slowed by them; `lost_share`, what a
+        `checkpoint_share`, by how much of its time a render is slowed by them;
+        `checkpoint_cpu_share`, the same of the processor's time, which neighbours do not disturb:
+        all that the thread that writes computes is in it; `lost_share`, what a
         kill at a random moment costs, as a share of a render that is not killed: what is done once
         more, the reading, and the checkpoints themselves; without them it is a half. Loading the
         model anew is not in it.
@@ -40,16 +42,25 @@ def bench_resume(folder: Path, pairs: int) -> dict[str, float]:
         bench.denoise_s(bench.checkpoints())
     plain, kept = [], []
     for _ in range(pairs):
-        plain.append(bench.denoise_s(nullcontext()))
-        kept.append(bench.denoise_s(bench.checkpoints()))
-    whole_s = median(plain)
+        plain.append(timed(bench, nullcontext()))
+        kept.append(timed(bench, bench.checkpoints()))
+    whole_s = median(wall_s for wall_s, _ in plain)
     dice = random.Random(1)
     lost = [bench.killed_s(whole_s * (turn + dice.random()) / pairs) for turn in range(pairs)]
-    ratios = [mine / other for mine, other in zip(kept, plain, strict=True)]
+    both = list(zip(kept, plain, strict=True))
     return {
-        "checkpoint_share": round(median(ratios) - 1, 4),
+        "checkpoint_share": round(median(mine[0] / other[0] for mine, other in both) - 1, 4),
+        "checkpoint_cpu_share": round(median(mine[1] / other[1] for mine, other in both) - 1, 4),
         "lost_share": round(fmean(lost) / whole_s - 1, 4),
     }
+
+
+def timed(
+    bench: "Bench", keeping: AbstractContextManager[Checkpoints | None]
+) -> tuple[float, float]:
+    """Denoise once; answers the seconds of the clock, and of the processor."""
+    began = time.process_time()
+    return bench.denoise_s(keeping), time.process_time() - began
 
 
 class Bench:
