@@ -1,10 +1,6 @@
 """Checkpoints beside a render: cheap, never in its way, and there when they are wanted."""
 
-import errno
 import gc
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,19 +12,13 @@ from structlog.testing import capture_logs
 
 from jobstore.abilities import Abilities
 from jobstore.job import Job, Request
-from runner.render.checkpoint import Checkpoint, Identity, find, identity, path_of, write
+from runner.render.checkpoint import Checkpoint, Identity, find, identity, path_of
 from runner.render.keep import SHARE, Checkpoints, Pace
 from runner.render.scheduler import State
 
 Ask = Callable[..., Request]
 Claim = Callable[..., Job]
 Keep = Callable[..., Checkpoints]
-
-MOUNT = ["unshare", "--map-root-user", "--mount"]
-FULL = """
-mount -t tmpfs -o size=1m small "$1" && head -c 2m /dev/zero > "$1/ballast"
-exec "$2" -P "$3" "$1"
-"""
 
 
 class Scheduler:
@@ -173,34 +163,6 @@ def test_a_folder_that_is_gone_or_a_name_that_is_taken_ends_no_render(
     assert names(tmp_path) == [taken.name], "no scrap is left"
 
 
-def test_a_full_disk_ends_no_render(tmp_path: Path) -> None:
-    """A real small disk; the step before it was full stays."""
-    may = subprocess.run([*MOUNT, "true"], capture_output=True, text=True, check=False)
-    assert may.returncode == 0, may.stderr
-    (tmp_path / "small").mkdir()
-    command = ["sh", "-c", FULL, "sh", str(tmp_path / "small"), sys.executable, __file__]
-    run = subprocess.run([*MOUNT, *command], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert os.strerror(errno.ENOSPC) in run.stdout
-    assert run.stdout.splitlines()[-1] == "kept 1 []"
-
-
-def fill_the_disk(folder: Path) -> None:
-    """Run in a process that alone sees the small disk: keep a step, fill it, keep two more."""
-    whose = {"format": "1"}
-    first = folder / "J1.1.ckpt"
-    (folder / "ballast").unlink()
-    write(first, whose, Checkpoint(1, torch.zeros(4), {}))
-    (folder / "ballast").write_bytes(bytes(900 << 10))
-    for number in (2, 3):
-        try:
-            write(first, whose, Checkpoint(number, torch.zeros(1 << 20), {}))
-        except OSError as error:
-            print(error)
-    found = find(folder, "J1", whose)
-    print("kept", found and found.step, [file.name for file in folder.glob(".*")])
-
-
 class Hanging(Checkpoints):
     """Its disk takes nothing until it is let go."""
 
@@ -298,7 +260,3 @@ def test_closing_ends_its_thread_and_waits_for_no_disk_that_has_nothing_to_do(ke
         step(kept, 1)
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
-
-
-if __name__ == "__main__":
-    fill_the_disk(Path(sys.argv[1]))
