@@ -21,8 +21,8 @@ log = get_logger()
 # Of the render's time, at most, that may be counted for them: half of the 2 % that they may cost.
 # The rest cannot be counted: caches, the interpreter's lock (`bin/bench resume` sees all of it).
 SHARE = 0.01
-FIRST_COST_S = 0.005  # what a checkpoint is taken to cost before one has been measured
-FIRST_BYTES_PER_S = 400e6  # and for its size: copied twice, hashed, written to the page cache
+FIRST_COST_S = 0.002  # what a small one is taken to cost before one has been measured
+FIRST_BYTES_PER_S = 400e6  # and, for its size: copied, hashed, written to the page cache
 
 
 class Stateful(Protocol):
