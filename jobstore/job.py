@@ -87,6 +87,8 @@ class Job:
     retry_of: str | None
     priority: int
     attempt: int
+    failures: int
+    crashes: int
     fence: int
     progress: int
     phase: Phase | None

@@ -17,6 +17,11 @@ STREAK_LIMIT = 2  # different jobs in a row that crashed a machine, after which 
 STREAK_REST_MS = 600_000  # after which a machine that crashed so may try one more job
 
 
+def is_last_try(job: Job) -> bool:
+    """Tell whether a claimed job is given up if it crashes or fails once more."""
+    return job.crashes + 1 >= CRASH_LIMIT or job.failures + 1 >= FAILURE_LIMIT
+
+
 @dataclass(frozen=True)
 class Jobs:
     """The jobs of one store.
@@ -88,8 +93,13 @@ class Jobs:
         """
         return bool(self._move("renew_job", job, lease_ends_at=now + lease_ms)["cancel_requested"])
 
-    def advance(self, job: Job, phase: Phase, step: int, progress: int) -> None:
+    def advance(
+        self, job: Job, phase: Phase, step: int, progress: int, *, began_at: int = 0
+    ) -> None:
         """Tell how far the render is: finished denoising steps, and percent of the whole.
+
+        The claim has finished none itself while it stands at `began_at`, the step of the checkpoint
+        it goes on from: should it crash there, the crash counts.
 
         Raises:
             LeaseLost: the claim does not stand any more.
@@ -102,11 +112,12 @@ class Jobs:
                 fence=job.fence,
                 phase=phase,
                 step=step,
+                reached=step if step > began_at else 0,
                 progress=progress,
             )
             if row is None:
                 raise LeaseLost
-            if step:
+            if step > began_at:
                 queries.calm_host(connection, host=row["lease_host"])
 
     def finish(self, job: Job, host: str, video: Video, step_ms: int | None, now: int) -> None:

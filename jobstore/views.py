@@ -94,6 +94,8 @@ def job_from(row: Mapping[str, Any]) -> Job:
         retry_of=row["retry_of"],
         priority=row["priority"],
         attempt=row["attempt"],
+        failures=row["failures"],
+        crashes=row["crashes"],
         fence=row["fence"],
         progress=row["progress"],
         phase=Phase(row["phase"]) if row["phase"] else None,

@@ -26,12 +26,13 @@ UPDATE jobs SET lease_ends_at = :lease_ends_at
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING cancel_requested;
 
--- name: advance_job(job_id, fence, phase, step, progress)^
--- A step further than any attempt before is remembered: a crash after it is not the job's fault.
+-- name: advance_job(job_id, fence, phase, step, reached, progress)^
+-- A step further than any attempt before is remembered: a crash after it is not the job's fault. What
+-- this claim has `reached` itself, not found in a checkpoint, is what counts.
 UPDATE jobs
 SET phase = :phase, step = :step, progress = :progress,
-    stepped = CASE WHEN :step > best_step THEN 1 ELSE stepped END,
-    best_step = CASE WHEN :step > best_step THEN :step ELSE best_step END
+    stepped = CASE WHEN :reached > best_step THEN 1 ELSE stepped END,
+    best_step = CASE WHEN :reached > best_step THEN :reached ELSE best_step END
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING step, lease_host;
 

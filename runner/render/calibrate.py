@@ -16,7 +16,7 @@ from PIL import Image
 
 from jobstore.abilities import DESCRIPTION, Abilities
 from jobstore.files import write_whole
-from jobstore.job import Phase, Request
+from jobstore.job import Request
 from runner.render import film
 from runner.render.decode import decode
 from runner.render.ladder import Rung, bands
@@ -59,8 +59,8 @@ def calibrate(model: Model, prompts: Sequence[str], scratch: Path) -> dict[str, 
         for image in (None, PICTURE):
             request = usual(model.abilities, prompt, image, seed)
             with listening(model.text.transformer) as ratios:
-                embeddings = film.encode_prompt(model, request, silent)
-                latents = film.denoise(model, request, scratch, embeddings, silent)
+                embeddings = film.encode_prompt(model, request)
+                latents = film.denoise(model, request, scratch, embeddings, film.untold)
             measured[request.task].append(torch.tensor(ratios))
             if image is None:
                 cut = bands(Rung.WIDE, request.height, request.width)
@@ -122,10 +122,6 @@ def usual(able: Abilities, prompt: str, image: str | None, seed: int) -> Request
         guidance_scale=able.usual.guidance_scale,
         seed=seed,
     )
-
-
-def silent(_phase: Phase, _done: int) -> None:
-    """Tell nobody."""
 
 
 if __name__ == "__main__":

@@ -13,28 +13,24 @@ import torch
 from structlog.contextvars import bound_contextvars
 from structlog.stdlib import get_logger
 
+from jobstore.abilities import Abilities
 from jobstore.clock import now_ms
 from jobstore.errors import LeaseLost, StoreUnavailable
 from jobstore.job import Job, Phase, Video
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
+from runner.render.checkpoint import identity
 from runner.render.judgement import Reason, Rejected
+from runner.render.keep import Checkpoints
 from runner.render.mode import SAFE, USUAL
 from runner.render.output import Output
 from runner.render.picture import PictureLost
+from runner.render.progress import percent
 from runner.stage import EXIT_AT_ONCE, Stage
 
 log = get_logger()
 Answer = TypeVar("Answer")
 
-# Percent of the whole at which each phase begins and ends; denoising is nearly all of the time.
-# Frames are encoded while they are decoded: the phase named for it is the rest, and the checks.
-SPANS = {
-    Phase.ENCODING_PROMPT: (0, 2),
-    Phase.DENOISING: (2, 90),
-    Phase.DECODING: (90, 98),
-    Phase.ENCODING_VIDEO: (98, 100),
-}
 BACKOFF_S = (10.0, 40.0, 160.0)
 INSIST_S = 1.0  # between two tries of a move while the store is away
 
@@ -54,10 +50,22 @@ class Claim:
     """
 
     def __init__(
-        self, stage: Stage, settings: ModelSettings, job: Job, dice: random.Random
+        self,
+        stage: Stage,
+        settings: ModelSettings,
+        job: Job,
+        abilities: Abilities,
+        dice: random.Random,
     ) -> None:
         """Take hold of a job that was just claimed; its lease is renewed from now on."""
         self.job = job
+        self._kept = Checkpoints(
+            settings.work,
+            job,
+            identity(job, abilities),
+            every_step=settings.checkpoint_every_step,
+        )
+        self._began_at = 0
         self.output = Output(settings, job)
         self.mode = USUAL
         self.rejected: Reason | None = None
@@ -79,6 +87,16 @@ class Claim:
         if self._stage.store.jobs.renew(self.job, lease_ms, now_ms()):
             self._cancelled.set()
 
+    def kept(self) -> Checkpoints | None:
+        """Look where to go on from, and give what keeps each step; the safe mode does without."""
+        if not self.mode.skips:
+            self._began_at = 0
+            return None
+        self._began_at = self._kept.find()
+        if self._began_at:
+            log.info("render.resumed", step=self._began_at)
+        return self._kept
+
     def tell(self, phase: Phase, done: int) -> None:
         """Record progress; end the render here when it is not wanted any more.
 
@@ -90,13 +108,12 @@ class Claim:
         self._moved_at = time.monotonic()
         self.check()
         self._time(phase, done)
-        steps = self.job.request.steps
-        begin, end = SPANS[phase]
-        progress = begin + (end - begin) * done // (steps if phase is Phase.DENOISING else 100)
-        self._progress = progress = max(progress, self._progress)
-        step = {Phase.ENCODING_PROMPT: 0, Phase.DENOISING: done}.get(phase, steps)
+        steps, began_at = self.job.request.steps, self._began_at
+        found = percent(Phase.DENOISING, began_at, steps) if began_at else 0
+        self._progress = max(percent(phase, done, steps), found, self._progress)
+        step = {Phase.ENCODING_PROMPT: began_at, Phase.DENOISING: done}.get(phase, steps)
         try:
-            self._stage.store.jobs.advance(self.job, phase, step, progress)
+            self._stage.store.jobs.advance(self.job, phase, step, self._progress, began_at=began_at)
         except StoreUnavailable as error:
             log.warning("progress.missed", error=str(error))
 
@@ -124,10 +141,11 @@ class Claim:
             raise Cancelled
 
     def _time(self, phase: Phase, done: int) -> None:
-        if phase is Phase.DENOISING and done == 0:
+        made = done - self._began_at
+        if phase is Phase.DENOISING and made == 0:
             self._denoising_since = self._moved_at
         elif phase is Phase.DENOISING:
-            self.step_ms = int((self._moved_at - self._denoising_since) * 1000 / done)
+            self.step_ms = int((self._moved_at - self._denoising_since) * 1000 / made)
 
     @property
     def is_held(self) -> bool:
@@ -155,9 +173,9 @@ class Claim:
         except LeaseLost:
             self.output.discard()
             log.warning("job.dropped", fence=self.job.fence)
-            self._hold.let_go()
+            self._let_go()
         except BaseException:
-            self._hold.let_go()
+            self._let_go()
             raise
         return None
 
@@ -168,6 +186,7 @@ class Claim:
             raise
         except Cancelled:
             self._leave(lambda: self._stage.store.jobs.stop(self.job, now_ms()))
+            self._kept.remove()
             log.info("job.cancelled")
         except Stopped:
             self._release()
@@ -193,6 +212,7 @@ class Claim:
         """
         jobs, host = self._stage.store.jobs, self._stage.host
         self._leave(lambda: jobs.finish(self.job, host, video, self.step_ms, now_ms()))
+        self._kept.remove()
         log.info("job.rendered", size_bytes=video.size_bytes)
 
     def _reject(self, error: Rejected) -> None:
@@ -204,14 +224,17 @@ class Claim:
         log.warning("render.rejected", reason=error.reason, error=str(error))
 
     def _release(self) -> None:
+        self._kept.flush()
         self._leave(lambda: self._stage.store.jobs.release(self.job, now_ms()))
         log.info("job.released", fence=self.job.fence)
 
     def _fail(self, error_code: str, reason: str) -> None:
         self._leave(lambda: self._stage.store.jobs.fail(self.job, error_code, reason, now_ms()))
+        self._kept.remove()
         log.error("job.failed", error=reason)
 
     def _postpone(self, error: Exception) -> None:
+        self._kept.flush()
         pause_s = BACKOFF_S[min(self.job.attempt, len(BACKOFF_S)) - 1] * self._dice.uniform(
             0.8, 1.2
         )
@@ -228,6 +251,7 @@ class Claim:
         if state is State.QUEUED:
             log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
         else:
+            self._kept.remove()
             log.error("job.failed", exc_info=error)
 
     def _leave(self, move: Callable[[], Answer]) -> Answer:
@@ -245,8 +269,12 @@ class Claim:
                 if self._stage.stopping.wait(INSIST_S):
                     raise
             else:
-                self._hold.let_go()
+                self._let_go()
                 return answer
+
+    def _let_go(self) -> None:
+        self._hold.let_go()
+        self._kept.close()
 
 
 def end_here() -> NoReturn:

@@ -1,20 +1,28 @@
 """From a request to pixels, in three phases; each says when it begins and how far it is."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 
 from jobstore.job import Phase, Request
 from runner.render.decode import Bands, Frames, decode
 from runner.render.judgement import check_finite, watched
+from runner.render.keep import Checkpoints
 from runner.render.ladder import Rung, descend
 from runner.render.mode import USUAL, Mode
 from runner.render.model import Model
 from runner.render.picture import open_covering
+from runner.render.stepcache import caching
 
 Tell = Callable[[Phase, int], None]
+
+
+def untold(_phase: Phase, _done: int) -> None:
+    """Tell nobody how far it is."""
 
 
 @torch.inference_mode()
@@ -26,6 +34,7 @@ def render(
     write: Callable[[Iterator[Frames]], None],
     *,
     mode: Mode = USUAL,
+    kept: Checkpoints | None = None,
 ) -> Rung:
     """Render a request.
 
@@ -33,15 +42,16 @@ def render(
         model: what to render with.
         request: what was asked.
         images: the folder of staged pictures.
-        tell: called at the start of each phase with 0; while denoising, after each step with the
-            number of finished steps; while encoding the prompt or decoding, after each piece with
-            the percent that is done. Whatever it raises ends the render and leaves the model as
-            good as new.
+        tell: called at the start of each phase with 0, of the denoising with the steps that were
+            finished before; after each step with the number of finished steps; while encoding the
+            prompt or decoding, after each piece with the percent that is done. Whatever it raises
+            ends the render and leaves the model as good as new.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
             error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
             it has taken the last; what is wrong with the frames as a whole meets it after that.
         mode: how to render.
+        kept: what to go on from, and where to keep each step; the safe mode does without.
 
     Returns:
         The way in which there was memory to decode.
@@ -52,9 +62,8 @@ def render(
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request, tell)
-    tell(Phase.DENOISING, 0)
     with mode.attention():
-        latents = denoise(model, request, images, embeddings, tell)
+        latents = denoise(model, request, images, embeddings, tell, kept=kept, mode=mode)
 
     def frames(bands: Bands) -> Iterator[Frames]:
         tell(Phase.DECODING, 0)
@@ -68,7 +77,9 @@ def render(
         return descend(model, request.height, request.width, attempt, mode.rungs)
 
 
-def encode_prompt(model: Model, request: Request, tell: Tell) -> dict[str, torch.Tensor | None]:
+def encode_prompt(
+    model: Model, request: Request, tell: Tell = untold
+) -> dict[str, torch.Tensor | None]:
     """Embed both prompts: shape (1, token=512, width), rows past the text are zero.
 
     The negative one counts only where the pipelines guide, which is above a scale of 1.
@@ -86,37 +97,55 @@ def denoise(
     images: Path,
     embeddings: dict[str, torch.Tensor | None],
     tell: Tell,
+    *,
+    mode: Mode = USUAL,
+    kept: Checkpoints | None = None,
 ) -> torch.Tensor:
     """Denoise: float32 latents of shape (1, channel, 1 + (frame - 1) / 4, height / 16, width / 16).
 
-    The noise is drawn on the CPU, so that a seed means the same on every device.
+    The noise is drawn on the CPU, so that a seed means the same on every device. What was kept is
+    gone on from, bit for bit: the pipeline then sees only the steps that are left.
 
     Raises:
         Rejected: there is NaN or infinity among them; said after the first step that shows it.
     """
+    noise = torch.Generator("cpu").manual_seed(request.seed)
+    preset = model.abilities.presets[request.preset]
+    scheduler = model.fresh_scheduler(preset, noise)
+    begun = kept.take() if kept else None
+    began_at = begun.step if begun else 0
+    if begun:
+        scheduler.resume(begun.step, dict(begun.scheduler))
+    tell(Phase.DENOISING, began_at)
 
-    def after_step(_pipe: object, step: int, _time: object, kept: Any) -> dict[str, Any]:
-        check_finite(kept["latents"], f"latents after step {step + 1}")
-        tell(Phase.DENOISING, step + 1)
+    def after_step(_pipe: object, step: int, _time: object, made: Any) -> dict[str, Any]:
+        done = began_at + step + 1
+        check_finite(made["latents"], f"latents after step {done}")
+        if kept:
+            kept.after_step(done, made["latents"], scheduler)
+        tell(Phase.DENOISING, done)
         return {}
 
-    pipeline: Any = model.text
-    picture = {}
-    if request.image:
-        pipeline = model.image
-        picture = {"image": open_covering(images / request.image, request.width, request.height)}
-    pipeline.scheduler = model.fresh_scheduler()
-    output = pipeline(
-        **picture,
-        **embeddings,
-        height=request.height,
-        width=request.width,
-        num_frames=request.num_frames,
-        num_inference_steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        generator=torch.Generator("cpu").manual_seed(request.seed),
-        callback_on_step_end=after_step,
-        output_type="latent",
-    )
+    pipeline, picture = beginning(model, request, images)
+    pipeline.scheduler = scheduler
+    with caching(model, request, began_at) if mode.skips else nullcontext():
+        output = pipeline(
+            **picture,
+            **embeddings,
+            **request.model_dump(include={"height", "width", "num_frames", "guidance_scale"}),
+            num_inference_steps=request.steps,
+            generator=noise,
+            latents=begun.latents if begun else None,
+            callback_on_step_end=after_step,
+            output_type="latent",
+        )
     latents: torch.Tensor = output.frames
     return latents
+
+
+def beginning(model: Model, request: Request, images: Path) -> tuple[Any, dict[str, Image.Image]]:
+    """Give the pipeline for a request, and the picture it starts from, if any."""
+    if request.image is None:
+        return model.text, {}
+    picture = open_covering(images / request.image, request.width, request.height)
+    return model.image, {"image": picture}

@@ -1,9 +1,8 @@
 """How a request is rendered: as fast as the machine can, or in another, slower way.
 
 The safe mode is for a result that was rejected. It has the same seed, begins at the first step, and
-takes no shortcut that the usual mode takes: the decoder computes in float32, in narrow bands, and
-attention goes through another kernel of torch where there is one. Whatever shortcut comes later (a
-cache of steps, a compiled model, a checkpoint to go on from) is to be a field here.
+takes no shortcut that the usual mode takes: no step cache, no checkpoint; the decoder computes in
+float32, in narrow bands, and attention goes through another kernel of torch where there is one.
 
 It can help against what happened once (a flipped bit, a race) and against a fault of one kernel or
 of one precision. It cannot help against broken weights, or a request from which nothing else comes:
@@ -25,12 +24,14 @@ class Mode:
 
     `rungs` are tried to decode, the first first; `precision` is that of the decoder, None for the
     one it was loaded in; `kernels` of attention are taken in this order, none for torch's choice.
+    `skips`: what was done before is made use of, and passes that change little are left out.
     """
 
     name: str
     rungs: tuple[Rung, ...]
     precision: torch.dtype | None = None
     kernels: tuple[SDPBackend, ...] = ()
+    skips: bool = True
 
     def attention(self) -> AbstractContextManager[None]:
         """Choose the kernels of attention for as long as this is open."""
@@ -44,4 +45,5 @@ SAFE = Mode(
     torch.float32,
     # The plain kernel is last: it would need 35 GB for the 27,280 tokens of 1280x704x121.
     (SDPBackend.EFFICIENT_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.MATH),
+    skips=False,
 )

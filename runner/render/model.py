@@ -1,18 +1,19 @@
 """The model: loaded once, kept between jobs; both pipelines share its parts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
+from diffusers import WanImageToVideoPipeline, WanPipeline
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
-from jobstore.abilities import Abilities
+from jobstore.abilities import Abilities, Preset
 from runner.render.embeddings import Embeddings
+from runner.render.scheduler import DMD, UniPC
 from runner.render.text import TextEncoder
 from runner.render.weights.manifest import look_at
 from runner.render.weights.read import DIFFUSERS, opened, paths
@@ -33,6 +34,7 @@ class Model:
     text: WanPipeline
     image: WanImageToVideoPipeline
     embeddings: Embeddings
+    scheduler_config: Mapping[str, Any]
 
     @property
     def gpu(self) -> str | None:
@@ -62,13 +64,17 @@ class Model:
         finally:
             decode_in(vae, usual)
 
-    def fresh_scheduler(self) -> UniPCMultistepScheduler:
+    def fresh_scheduler(self, preset: Preset, noise: torch.Generator) -> UniPC | DMD:
         """Make a scheduler for one render: it keeps state from step to step.
 
-        The shift is set by hand, since a repository's own file may hold another one.
+        The shift is set by hand, since a repository's own file may hold another one. That of a
+        distilled model draws from the render's `noise`.
         """
-        config: Any = self.text.scheduler.config
-        return UniPCMultistepScheduler.from_config(config, flow_shift=self.abilities.flow_shift)
+        if preset.sigmas:
+            return DMD.drawing_from(noise, preset.sigmas)
+        shift = self.abilities.flow_shift
+        scheduler: UniPC = UniPC.from_config(self.scheduler_config, flow_shift=shift)
+        return scheduler
 
 
 def untold(_done_bytes: int, _total_bytes: int) -> None:
@@ -151,7 +157,7 @@ def paired(
     )
     for pipeline in (text, image):
         pipeline.set_progress_bar_config(disable=True)
-    return Model(abilities, device, text, image, embeddings)
+    return Model(abilities, device, text, image, embeddings, text.scheduler.config)
 
 
 def speak_with_our_voice() -> None:

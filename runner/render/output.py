@@ -5,6 +5,7 @@ up again, can therefore neither overwrite nor remove what a newer one has made.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +15,11 @@ from jobstore.job import Job, Video
 from jobstore.moves import State
 from jobstore.settings import Settings
 from jobstore.views import Views
+
+# As `Output` and the checkpoints name them; a checkpoint half written is hidden.
+WORK_FILE = re.compile(
+    r"\.?(?P<job_id>[^.]+)\.(?P<fence>[0-9]+)\.(?P<suffix>mp4|json|ckpt|ckpt\.part)"
+)
 
 
 @dataclass(frozen=True)
@@ -95,12 +101,23 @@ class Output:
 
 
 def sweep(settings: Settings, views: Views) -> list[Path]:
-    """Remove the work files of claims that are over; answers which."""
+    """Remove the work files of claims that are over; answers which.
+
+    A checkpoint stays as long as its job may be rendered again, whichever claim has made it.
+    """
     swept = []
-    for file in [*settings.work.glob("*.*.mp4"), *settings.work.glob("*.*.json")]:
-        job_id, fence, _suffix = file.name.split(".")
-        job = views.find(job_id)
-        if job is None or job.state is not State.PROCESSING or str(job.fence) != fence:
+    for file in settings.work.iterdir():
+        name = WORK_FILE.fullmatch(file.name)
+        if name is None or not file.is_file():
+            continue
+        job = views.find(name["job_id"])
+        if job is None:
+            wanted = False
+        elif name["suffix"] == "ckpt":
+            wanted = job.state in {State.QUEUED, State.PROCESSING}
+        else:
+            wanted = job.state is State.PROCESSING and str(job.fence) == name["fence"]
+        if not wanted:
             file.unlink(missing_ok=True)
             swept.append(file)
     return swept

@@ -127,10 +127,17 @@ class Render:
         self._say_if_resting()
         if job is None:
             return None
-        claim = Claim(self.stage, self.settings, job, self.dice)
+        claim = Claim(self.stage, self.settings, job, self._loaded.abilities, self.dice)
         with claim.in_context():
             log.info("job.claimed", fence=job.fence)
         return claim
+
+    @property
+    def _loaded(self) -> Model:
+        if self._model is None:
+            message = "prepare comes first"
+            raise RuntimeError(message)
+        return self._model
 
     def _adopt(self, claim: Claim) -> Rest | None:
         adopted = claim.output.adopt()
@@ -140,18 +147,15 @@ class Render:
         return lambda: adopted
 
     def _render(self, claim: Claim) -> Rest:
-        if self._model is None or self.ahead is None:
-            message = "prepare comes first"
-            raise RuntimeError(message)
-        model, ahead, request, output = self._model, self.ahead, claim.job.request, claim.output
+        model, request, output = self._loaded, claim.job.request, claim.output
         encoded: Future[None]
         meter = Meter()
 
         def tell(phase: Phase, done: int) -> None:
             meter.tell(phase)
             claim.tell(phase, done)
-            if phase is Phase.DENOISING:
-                ahead.look()
+            if self.ahead and phase is Phase.DENOISING:
+                self.ahead.look()
 
         def write(pieces: Iterable[Frames]) -> None:
             nonlocal encoded
@@ -167,7 +171,8 @@ class Render:
                 raise
 
         images = self.settings.images
-        rung = film.render(model, request, images, tell, write, mode=claim.mode)
+        kept = claim.kept()
+        rung = film.render(model, request, images, tell, write, mode=claim.mode, kept=kept)
         self._decodes[rung] += 1
         self.facts = {**self.facts, "decodes": dict(self._decodes)}
         course = Course(claim.mode, rung, claim.rejected, meter, meter.peaks())

@@ -62,6 +62,38 @@ def test_a_crash_that_always_comes_at_the_same_step_is_the_jobs_fault(shop: Shop
     assert states == ["queued"] * CRASH_LIMIT + ["failed"]
 
 
+def test_what_was_found_in_a_checkpoint_is_no_step_of_the_claim(shop: Shop) -> None:
+    """A claim that goes on after a step, and crashes before the next, has finished none; were it
+    counted, the job would crash renderers for ever, and the machine never come to rest."""
+    shop.accept()
+    states = []
+    for _ in range(CRASH_LIMIT):
+        job = shop.claim()
+        shop.store.jobs.advance(job, Phase.DENOISING, 5, 10, began_at=5)
+        assert shop.found().step == 5
+        states += [job.state for job in shop.store.jobs.rescue(["A"], 3000)]
+    assert states == ["queued"] * (CRASH_LIMIT - 1) + ["failed"]
+
+
+def test_the_first_step_after_a_checkpoint_is_one(shop: Shop) -> None:
+    shop.accept()
+    for step in range(CRASH_LIMIT * 2):
+        job = shop.claim()
+        for done in (step, step + 1):
+            shop.store.jobs.advance(job, Phase.DENOISING, done, 10, began_at=step)
+        (job,) = shop.store.jobs.rescue(["A"], 3000)
+        assert (job.state, job.crashes) == (State.QUEUED, 0)
+
+
+def test_what_was_found_in_a_checkpoint_does_not_calm_the_machine(shop: Shop) -> None:
+    for job_id in ("J1", "J2", "J3"):
+        shop.accept(job_id)
+    for _ in range(CRASH_LIMIT + 1):
+        shop.store.jobs.advance(shop.claim(), Phase.DENOISING, 5, 10, began_at=5)
+        shop.store.jobs.rescue(["A"], 3000)
+    assert shop.idle(4000)
+
+
 def test_a_new_job_is_due_whatever_the_clock_says(shop: Shop) -> None:
     """It was set back after the job was accepted."""
     shop.accept(now=10_000_000)

@@ -22,6 +22,7 @@ RECOVERY = ("rescue.taken",)
 AROUND = (
     *("accept.staged", "accept.committed"),
     *("render.encoded", "render.described", "render.published", "render.adopted"),
+    "checkpoint.written",
     *("deliver.stored", "removal.done"),
 )
 

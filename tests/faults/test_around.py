@@ -75,6 +75,18 @@ def test_a_stored_object_is_not_stored_again(
     assert stack.s3.objects_of(job_id)[0]["LastModified"] == before["LastModified"]
 
 
+def test_a_render_that_was_killed_goes_on_from_its_last_kept_step(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    killed_at("render", "checkpoint.written")
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.processes["render"].wait_for_end() == -signal.SIGKILL
+    stack.up("render")
+    completed(stack, job_id)
+    assert "render.resumed" in events(stack, "render", job_id)
+    assert "checkpoint.refused" not in events(stack, "render", job_id)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     "place", ["render.encoded", "render.described", "finish.owed", "claim.committed"]

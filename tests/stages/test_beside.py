@@ -15,7 +15,7 @@ from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Phase, Request
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
-from runner.render.claim import SPANS
+from runner.render.progress import SPANS
 from runner.render.work import Render
 from runner.stage import Stage
 

@@ -15,8 +15,8 @@ from jobstore.job import Arrival, Job, Phase, Request
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
-from runner.render.claim import SPANS
 from runner.render.output import sweep
+from runner.render.progress import SPANS
 from runner.render.video import probe
 from runner.render.work import Render
 from runner.stage import Stage

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_both_pipelines_share_their_parts_and_differ_in_their_time(model: Model)
 def test_the_first_frame_is_the_given_picture(model: Model, ask: Ask, images: Path) -> None:
     """Its latents are those of the picture, clean, whatever the rest becomes."""
     request = ask(image="J1.png")
-    embeddings = film.encode_prompt(model, request, lambda *_: None)
+    embeddings = film.encode_prompt(model, request)
     latents = film.denoise(model, request, images, embeddings, silent)
     picture = open_covering(images / "J1.png", request.width, request.height)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None, :, None] / 127.5 - 1
@@ -128,8 +129,12 @@ def test_a_render_that_is_ended_leaves_the_model_as_good_as_new(
     assert np.array_equal(before, render(model, ask(), images))
 
 
+def fresh(model: Model) -> Any:
+    return model.fresh_scheduler(model.abilities.usual, torch.Generator())
+
+
 def test_the_shift_of_the_description_counts(model: Model) -> None:
-    assert model.fresh_scheduler().config.flow_shift == model.abilities.flow_shift
+    assert fresh(model).config.flow_shift == model.abilities.flow_shift
 
 
 def test_each_render_takes_the_described_shift_anew(model: Model, ask: Ask, images: Path) -> None:

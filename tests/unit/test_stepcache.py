@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
-from jobstore.job import Request
+from jobstore.job import Job, Request
 from runner.render import film
 from runner.render.calibrate import calibrate
+from runner.render.checkpoint import identity
 from runner.render.describe import WAN22_TI2V_5B
+from runner.render.keep import Checkpoints
 from runner.render.model import Model
-from runner.render.stepcache import caching, computed
+from runner.render.stepcache import computed
 
 Ask = Callable[..., Request]
+Claim = Callable[..., Job]
 
 
 @contextmanager
@@ -39,9 +43,17 @@ def counting(transformer: Any) -> Iterator[list[int]]:
         hook.remove()
 
 
+def with_threshold(model: Model, threshold: float) -> Model:
+    able = model.abilities
+    fast = able.presets["fast"].model_copy(update={"cache_threshold": threshold})
+    return replace(
+        model, abilities=able.model_copy(update={"presets": {**able.presets, "fast": fast}})
+    )
+
+
 def denoise(model: Model, request: Request, images: Path) -> torch.Tensor:
-    embeddings = film.encode_prompt(model, request, lambda *_: None)
-    return film.denoise(model, request, images, embeddings, lambda *_: None)
+    embeddings = film.encode_prompt(model, request)
+    return film.denoise(model, request, images, embeddings, film.untold)
 
 
 @pytest.mark.parametrize("image", [None, "J1.png"])
@@ -51,12 +63,12 @@ def test_the_passes_are_those_foretold(
 ) -> None:
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "J1.png")
     threshold, steps = bounds
+    model = with_threshold(model, threshold)
     request = ask(image=image, steps=steps)
     ratios = model.abilities.mag_ratios[request.task]
     before = denoise(model, request, tmp_path)
-    transformer = model.text.transformer
-    with caching(transformer, ratios, threshold, steps), counting(transformer) as counts:
-        cached = denoise(model, request, tmp_path)
+    with counting(model.text.transformer) as counts:
+        cached = denoise(model, request.model_copy(update={"preset": "fast"}), tmp_path)
     foretold = computed(ratios, threshold, steps)
     assert counts == [2 * foretold] * 2
     assert 0 < foretold < steps
@@ -66,20 +78,28 @@ def test_the_passes_are_those_foretold(
 
 @pytest.mark.parametrize("done", [1, 4, 7, 19])
 def test_a_render_that_is_taken_up_again_goes_on_with_a_computed_step(
-    model: Model, ask: Ask, tmp_path: Path, done: int
+    model: Model, claim: Claim, ask: Ask, tmp_path: Path, done: int
 ) -> None:
-    ratios = model.abilities.mag_ratios["text"]
-    transformer = model.text.transformer
-    left = ask(steps=20 - done)
-    with caching(transformer, ratios, 0.12, 20, done), counting(transformer) as counts:
-        made = []
+    made = []
+    request = ask(steps=20, preset="fast")
+    job = claim(request)
+    whose = identity(job, model.abilities)
 
-        def after(_phase: object, _done: int) -> None:
-            made.append(counts[0])
+    def end(_phase: object, step: int) -> None:
+        if step == done:
+            raise InterruptedError
 
-        embeddings = film.encode_prompt(model, left, lambda *_: None)
-        film.denoise(model, left, tmp_path, embeddings, after)
-    assert made[0] == 2, "both passes of the first step"
+    embeddings = film.encode_prompt(model, request)
+    with Checkpoints(tmp_path, job, whose, every_step=True) as kept, torch.inference_mode():
+        with pytest.raises(InterruptedError):
+            film.denoise(model, request, tmp_path, embeddings, end, kept=kept)
+        assert kept.find() == done
+        with counting(model.text.transformer) as counts:
+            film.denoise(
+                model, request, tmp_path, embeddings, lambda *_: made.append(counts[0]), kept=kept
+            )
+    assert made[:2] == [0, 2], "both passes of its first step"
+    assert made[-1] < 2 * (20 - done) or done == 19
 
 
 def test_the_published_model_is_as_fast_as_its_presets_say() -> None:

@@ -18,6 +18,7 @@ from local.bench.pocket import bench_pocket
 from local.bench.queue import bench_queue, last_line
 from local.bench.refusal import Refused
 from local.bench.render import bench_render
+from local.bench.resume import bench_resume
 from local.bench.vram import bench_vram
 from runner.render.describe import WAN22_TI2V_5B
 
@@ -69,6 +70,7 @@ BENCHES: dict[str, Callable[[argparse.Namespace, Path], str]] = {
     "pocket": lambda asked, _folder: json.dumps(bench_pocket(asked.clips)),
     "vram": lambda _asked, folder: last_line({**bench_vram(folder, say)}),
     "render": lambda asked, folder: json.dumps(bench_render(folder, asked.pairs, say)),
+    "resume": lambda asked, folder: json.dumps(bench_resume(folder, asked.pairs)),
     "memory": on_memory,
     "gpu": on_gpu,
 }
@@ -93,6 +95,8 @@ def arguments() -> argparse.Namespace:
     pocket.add_argument("--clips", type=at_least_one, default=5, help="clips to render (5)")
     render = benches.add_parser("render", help="the render stage, beside a bare script")
     render.add_argument("--pairs", type=at_least_one, default=7, help="turns of each side (7)")
+    resume = benches.add_parser("resume", help="checkpoints: what they cost, what a kill loses")
+    resume.add_argument("--pairs", type=at_least_one, default=9, help="turns of each side (9)")
     benches.add_parser("vram", help="GiB of a card that the 5B takes, counted without a card")
     memory = benches.add_parser("memory", help="the render stage's memory, with a model of 24 GB")
     memory.add_argument(

@@ -15,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from jobstore.abilities import Preset
 from jobstore.job import Request
 from local.bench.full import FULL, META, transformer, vae
 from local.bench.live import Live
@@ -24,6 +25,7 @@ from runner.render.describe import WAN22_TI2V_5B
 from runner.render.embeddings import Embeddings
 from runner.render.ladder import Rung, bands
 from runner.render.model import Model, decode_in, paired
+from runner.render.scheduler import DMD, UniPC
 from runner.render.text import TEXT_TOKENS
 
 GIB = 2**30
@@ -116,9 +118,10 @@ def stock_peaks() -> dict[str, Peak]:
 class Dataless(Model):
     """A model of shapes alone."""
 
-    def fresh_scheduler(self) -> UniPCMultistepScheduler:
+    def fresh_scheduler(self, preset: Preset, noise: torch.Generator) -> UniPC | DMD:
         """Make the scheduler of a render, but one that looks at no time."""
-        return from_the_first(super().fresh_scheduler())
+        scheduler: UniPC | DMD = from_the_first(super().fresh_scheduler(preset, noise))
+        return scheduler
 
 
 def from_the_first(scheduler: Any) -> Any:
