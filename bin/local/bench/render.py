@@ -106,7 +106,7 @@ def bench_render(folder: Path, pairs: int, say: Say) -> dict[str, float]:
         for _ in range(2):  # the first of each is slower
             took_s = sides.bare_s(sides.request(PROBE_STEPS))
             sides.ours_s(sides.request(PROBE_STEPS))
-        steps = max(PROBE_STEPS, int(1.2 * PROBE_STEPS * LEAST_S / took_s))
+        steps = max(PROBE_STEPS, int(1.6 * PROBE_STEPS * LEAST_S / took_s))
         say(f"{pairs} turns of each, {steps} steps a render ...")
         ratios, bare = [], []
         for number in range(pairs):
