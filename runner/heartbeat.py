@@ -53,6 +53,7 @@ class Hold:
             self._renew = None
 
     def __enter__(self) -> Self:
+        """Use it as a context."""
         return self
 
     def __exit__(
@@ -61,6 +62,7 @@ class Hold:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        """Let it go."""
         self.let_go()
 
 

@@ -96,6 +96,7 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close them."""
         self.close()
 
     def close(self) -> None:
