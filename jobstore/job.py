@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from jobstore.abilities import USUAL, Task
+from jobstore.abilities import USUAL, Abilities, Task
 from jobstore.clock import moment
 from jobstore.moves import State
 
@@ -46,6 +46,23 @@ class Request(BaseModel):
     seed: int
     preset: str = USUAL
     embed_metadata: bool = True
+
+    @classmethod
+    def usual(cls, can: Abilities, prompt: str, seed: int, image: str | None = None) -> Self:
+        """Ask a model for a video of the size, length and steps that it is best at."""
+        width, height = can.size_for(None)
+        return cls(
+            prompt=prompt,
+            negative_prompt=can.negative_prompt,
+            image=image,
+            width=width,
+            height=height,
+            num_frames=can.num_frames,
+            fps=can.fps,
+            steps=can.usual.steps,
+            guidance_scale=can.usual.guidance_scale,
+            seed=seed,
+        )
 
     @property
     def task(self) -> Task:

@@ -57,7 +57,7 @@ def calibrate(model: Model, prompts: Sequence[str], scratch: Path) -> dict[str, 
     measured: dict[str, list[torch.Tensor]] = {"text": [], "image": []}
     for seed, prompt in enumerate(prompts):
         for image in (None, PICTURE):
-            request = usual(model.abilities, prompt, image, seed)
+            request = Request.usual(model.abilities, prompt, seed, image)
             with listening(model.text.transformer) as ratios:
                 embeddings = film.encode_prompt(model, request)
                 latents = film.denoise(model, request, scratch, embeddings, film.untold)
@@ -105,23 +105,6 @@ def listening(transformer: Any) -> Iterator[list[float]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def usual(able: Abilities, prompt: str, image: str | None, seed: int) -> Request:
-    """Ask for a video as the model's description has it."""
-    width, height = able.size_for(None)
-    return Request(
-        prompt=prompt,
-        negative_prompt=able.negative_prompt,
-        image=image,
-        width=width,
-        height=height,
-        num_frames=able.num_frames,
-        fps=able.fps,
-        steps=able.usual.steps,
-        guidance_scale=able.usual.guidance_scale,
-        seed=seed,
-    )
 
 
 if __name__ == "__main__":

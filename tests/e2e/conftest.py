@@ -30,7 +30,8 @@ def slow_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / part.name).symlink_to(part)
     description = json.loads((folder / "wan22.json").read_text())
     (folder / "wan22.json").unlink()
-    (folder / "wan22.json").write_text(json.dumps(description | {"steps": 150}))
+    description["presets"]["quality"]["steps"] = 150
+    (folder / "wan22.json").write_text(json.dumps(description))
     return folder
 
 

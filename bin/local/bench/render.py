@@ -51,21 +51,10 @@ class Sides:
 
     def request(self, steps: int) -> Request:
         """Ask for a clip that was not asked for before."""
-        able = Abilities.read(EMBEDDED_MODEL)
-        width, height = able.size_for(None)
         self._asked += 1
-        return Request(
-            prompt=f"{PROMPTS[self._asked % len(PROMPTS)]}, number {self._asked}",
-            negative_prompt=able.negative_prompt,
-            image=None,
-            width=width,
-            height=height,
-            num_frames=able.num_frames,
-            fps=able.fps,
-            steps=steps,
-            guidance_scale=able.usual.guidance_scale,
-            seed=self._asked,
-        )
+        prompt = f"{PROMPTS[self._asked % len(PROMPTS)]}, number {self._asked}"
+        able = Abilities.read(EMBEDDED_MODEL)
+        return Request.usual(able, prompt, seed=self._asked).model_copy(update={"steps": steps})
 
     def submit(self, request: Request) -> str:
         """Queue a job for the stage."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from jobstore.abilities import Abilities, sides
+from jobstore.abilities import Abilities
 from jobstore.job import Arrival, Job, Request
 from jobstore.settings import EMBEDDED_MODEL
 from jobstore.store import Store
@@ -75,18 +75,7 @@ class Bench:
         self._dies_at = float("inf")
         transformer: Any = model.text.transformer
         transformer.register_forward_pre_hook(self._die_in_time)
-        abilities = model.abilities
-        width, height = sides(abilities.sizes[0])
-        self._request = Request(
-            prompt="a red circle moves right",
-            image=None,
-            width=width,
-            height=height,
-            seed=7,
-            **abilities.model_dump(
-                include={"negative_prompt", "num_frames", "fps", "steps", "guidance_scale"}
-            ),
-        )
+        self._request = Request.usual(model.abilities, "a red circle moves right", seed=7)
 
     def checkpoints(self, job: Job | None = None) -> Checkpoints:
         """Keep those of a job, or else of a new one."""
