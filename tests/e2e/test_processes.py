@@ -72,13 +72,3 @@ def test_a_port_that_is_taken_ends_the_gateway(tmp_path: Path, stack: Stack) -> 
         running = other.launch("gateway", PORT=str(stack.port))
         assert running.wait_for_end() != 0
         assert "address already in use" in running.tail()
-
-
-def test_the_other_model_is_described_on_request(tmp_path: Path) -> None:
-    describe = [sys.executable, "-m", "runner.render", "describe", str(tmp_path)]
-    empty = subprocess.run(describe, capture_output=True, text=True, check=False)
-    assert empty.returncode == 2
-    assert "no model_index.json" in empty.stderr
-    (tmp_path / "model_index.json").write_text("{}")
-    subprocess.run(describe, check=True)
-    assert '"name": "Wan2.2-TI2V-5B"' in (tmp_path / "wan22.json").read_text()

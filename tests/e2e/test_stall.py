@@ -15,7 +15,7 @@ import sys, torch
 from runner.render import film
 from runner.render.serve import serve
 
-def denoise(*_):
+def denoise(*_, **__):
     raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
 
 film.denoise = denoise
@@ -47,6 +47,7 @@ def test_a_card_that_fails_for_good(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
+            timeout=120,
         )
         assert run.returncode == EXIT_AT_ONCE, run.stderr
         assert "illegal memory access" in run.stdout.splitlines()[-1]
