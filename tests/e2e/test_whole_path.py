@@ -65,7 +65,7 @@ def test_the_same_seed_gives_the_same_video(stack: Stack) -> None:
 
 
 def pictures(video: bytes) -> list[bytes]:
-    with av.open(io.BytesIO(video)) as container:
+    with av.open(io.BytesIO(video), "r") as container:
         return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
 
 
