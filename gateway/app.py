@@ -10,6 +10,7 @@ from gateway.capabilities import capabilities
 from gateway.generate import generate
 from gateway.health import health
 from gateway.keys import RequireKey
+from gateway.metrics import metrics
 from gateway.parts import Parts
 from gateway.problems import Problem, answer_problem, answer_routing, answer_store
 from gateway.status import status
@@ -18,6 +19,7 @@ from jobstore.errors import StoreUnavailable
 ROUTES = (
     Route("/capabilities", capabilities, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
     Route("/generate", generate, methods=["POST"]),
     Route("/status/{job_id}", status, methods=["GET"]),
 )

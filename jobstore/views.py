@@ -14,6 +14,19 @@ NEWEST = 2**62  # above every seq
 
 
 @dataclass(frozen=True)
+class Backlog:
+    """What waits.
+
+    When the oldest queued job came, how many deliveries are owed, and how many of those have failed
+    at least once.
+    """
+
+    oldest_accepted_at: int | None
+    owed: int
+    failing: int
+
+
+@dataclass(frozen=True)
 class Views:
     """Questions to one store."""
 
@@ -44,6 +57,13 @@ class Views:
             rows = [*queries.count_live(connection)]
             rows += queries.count_ended(connection, since=ended_since)
         return dict.fromkeys(State, 0) | {State(row["state"]): row["jobs"] for row in rows}
+
+    def backlog(self) -> Backlog:
+        """Tell how much waits, and for how long."""
+        queries = self.database.queries
+        with self.database.reading() as connection:
+            row = queries.backlog(connection)
+        return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"])
 
     def page(self, most: int, before_seq: int = NEWEST, key_id: str | None = None) -> list[Job]:
         """List jobs, the newest first, from below a cursor (`seq`); of one API key, or of all."""

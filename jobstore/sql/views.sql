@@ -47,6 +47,13 @@ SELECT state, count(*) AS jobs FROM jobs
 WHERE ended_at IS NOT NULL AND ended_at >= :since
 GROUP BY state;
 
+-- name: backlog()^
+-- What waits: in the queue, and to be delivered.
+SELECT (SELECT min(accepted_at) FROM jobs WHERE state = 'queued') AS oldest_accepted_at,
+    (SELECT count(*) FROM outbox WHERE state IN ('owed', 'delivering')) AS owed,
+    (SELECT count(*) FROM outbox WHERE state IN ('owed', 'delivering') AND error IS NOT NULL)
+        AS failing;
+
 -- name: jobs_before(before_seq, most)
 -- A page of jobs, the newest first.
 SELECT * FROM jobs WHERE seq < :before_seq AND deleted_at IS NULL ORDER BY seq DESC LIMIT :most;

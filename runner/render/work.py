@@ -59,6 +59,7 @@ class Render:
         self.ahead: Ahead | None = None
         self._rests_until = 0.0
         self._decodes: Counter[str] = Counter()
+        self._phases_s: Counter[str] = Counter()
         self.beside = ThreadPoolExecutor(1, "beside")
         self.again: deque[Claim] = deque()
         self._closing: Future[None] | None = None
@@ -174,10 +175,11 @@ class Render:
         kept = claim.kept()
         rung = film.render(model, request, images, tell, write, mode=claim.mode, kept=kept)
         self._decodes[rung] += 1
-        self.facts = {**self.facts, "decodes": dict(self._decodes)}
         course = Course(claim.mode, rung, claim.rejected, meter, meter.peaks())
-        took_s = {f"{phase}_s": seconds for phase, seconds in meter.timings_s().items()}
-        log.info("frames.decoded", rung=rung, **took_s)
+        took_s = meter.timings_s()
+        self._phases_s.update(took_s)
+        self.facts = {**self.facts, "decodes": dict(self._decodes), "phases_s": self._phases_s}
+        log.info("frames.decoded", rung=rung, **{f"{phase}_s": s for phase, s in took_s.items()})
         return lambda: self._whole(claim, encoded, course)
 
     def _whole(self, claim: Claim, encoded: Future[None], course: Course) -> Video:

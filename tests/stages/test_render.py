@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -162,6 +163,8 @@ def test_how_it_was_decoded_is_counted(render: Render, stage: Stage, ask: Ask) -
         accept(stage, ask(), f"J{number}")
         assert tick(render)
         assert render.facts["decodes"] == {"wide": number}
+    phases = cast("dict[str, float]", render.facts["phases_s"])
+    assert phases["denoising"] > 0 < phases["decoding"]
 
 
 def test_a_render_that_breaks_is_tried_again_later_and_then_given_up(

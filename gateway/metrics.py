@@ -1,0 +1,87 @@
+"""`GET /metrics`: the state of the service as Prometheus reads it, looked up at each scrape."""
+
+import shutil
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.health import STAGES, living_stages
+from gateway.parts import Parts, in_thread, parts_of
+from jobstore.clock import now_ms
+
+DAY_MS = 86_400_000
+
+
+async def metrics(request: Request) -> Response:
+    """Answer in the text format of Prometheus."""
+    parts = parts_of(request)
+    text = await in_thread(parts.reads, scrape, parts)
+    return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def scrape(parts: Parts) -> bytes:
+    """Write down all figures of this moment."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Figures(parts))
+    return bytes(generate_latest(registry))
+
+
+class Figures:
+    """The figures of one scrape; labels have few values, never an id."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take them from the store and from what the stages say of themselves."""
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        """List them; the name is the library's."""
+        yield from self._jobs()
+        yield from self._stages()
+        free = GaugeMetricFamily("wan22_disk_free_bytes", "Free disk where DATA_DIR lies.")
+        free.add_metric([], shutil.disk_usage(self._parts.settings.data_dir).free)
+        yield free
+
+    def _jobs(self) -> Iterator[Metric]:
+        views, now = self._parts.store.views, now_ms()
+        jobs = GaugeMetricFamily(
+            "wan22_jobs",
+            "Jobs by state; of those that have ended, the last 24 hours'.",
+            labels=["state"],
+        )
+        for state, count in views.counts(now - DAY_MS).items():
+            jobs.add_metric([state], count)
+        yield jobs
+        backlog = views.backlog()
+        age = GaugeMetricFamily("wan22_queue_age_seconds", "How long the oldest queued job waits.")
+        accepted_at = backlog.oldest_accepted_at
+        age.add_metric([], (now - accepted_at) / 1000 if accepted_at else 0)
+        yield age
+        owed = GaugeMetricFamily(
+            "wan22_outbox_owed",
+            "Deliveries that are owed, by whether a try has failed.",
+            labels=["failed"],
+        )
+        owed.add_metric(["no"], backlog.owed - backlog.failing)
+        owed.add_metric(["yes"], backlog.failing)
+        yield owed
+
+    def _stages(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("wan22_stage_up", "Whether a stage beats.", labels=["stage"])
+        ready = GaugeMetricFamily("wan22_stage_ready", "Whether it can work.", labels=["stage"])
+        spent = CounterMetricFamily(
+            "wan22_phase_seconds",
+            "Seconds spent in each phase since render began.",
+            labels=["phase"],
+        )
+        living = {stage.name: stage.facts for stage in living_stages(self._parts)}
+        for name in STAGES:
+            up.add_metric([name], float(name in living))
+            ready.add_metric([name], float(living.get(name, {}).get("state") == "ready"))
+        phases = living.get("render", {}).get("phases_s", {})
+        for phase, seconds in phases.items() if isinstance(phases, dict) else ():
+            spent.add_metric([phase], seconds)
+        yield from (up, ready, spent)
