@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import NoReturn, TypeVar
 
 import torch
@@ -171,9 +171,8 @@ class Claim:
         try:
             return self._try(act)
         except LeaseLost:
-            self.output.discard()
-            log.warning("job.dropped", fence=self.job.fence)
             self._let_go()
+            self._drop()
         except BaseException:
             self._let_go()
             raise
@@ -182,7 +181,7 @@ class Claim:
     def _try(self, act: Callable[[], Answer]) -> Answer | None:
         try:
             return act()
-        except LeaseLost:
+        except (LeaseLost, StoreUnavailable):
             raise
         except Cancelled:
             self._leave(lambda: self._stage.store.jobs.stop(self.job, now_ms()))
@@ -210,10 +209,33 @@ class Claim:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        jobs, host = self._stage.store.jobs, self._stage.host
-        self._leave(lambda: jobs.finish(self.job, host, video, self.step_ms, now_ms()))
+        self._leave(lambda: self._record(video))
         self._kept.remove()
         log.info("job.rendered", size_bytes=video.size_bytes)
+
+    def _record(self, video: Video) -> None:
+        """Record the render, unless an earlier try did, whose answer was lost on its way.
+
+        Whoever takes the job away raises the fence: while it is ours, the record is ours too.
+        """
+        store = self._stage.store
+        try:
+            store.jobs.finish(self.job, self._stage.host, video, self.step_ms, now_ms())
+        except LeaseLost:
+            job = store.views.find(self.job.job_id)
+            if job is None or job.fence != self.job.fence:
+                raise
+
+    def _drop(self) -> None:
+        """Throw away what was made, but leave a whole video to the next claim, if that is to come.
+
+        Without an answer it stays as well: rendering it once more would cost far more than room.
+        """
+        with suppress(StoreUnavailable):
+            job = self._stage.store.views.find(self.job.job_id)
+            if job is None or job.state is not State.QUEUED:
+                self.output.discard()
+        log.warning("job.dropped", fence=self.job.fence)
 
     def _reject(self, error: Rejected) -> None:
         if self.mode is SAFE:
