@@ -203,6 +203,15 @@ class Claim:
             self._postpone(error)
         return None
 
+    def give_back(self) -> None:
+        """Give the job back unfinished, or end it if it is not wanted any more.
+
+        Raises:
+            LeaseLost, Cancelled: see `check_wanted`.
+        """
+        self.check_wanted()
+        self._release()
+
     def finish(self, video: Video) -> None:
         """Record the render and owe its video to the object storage.
 

@@ -33,17 +33,18 @@ def found(stage: Stage, job_id: str = "J1") -> Job:
 
 
 def send_away(stage: Stage, move: str) -> None:
-    """Let the store be out of order for one move: what it sets off cannot be done."""
+    """Let the store be out of order for one move: what that sets off cannot be done."""
     with stage.store.database.writing() as connection:
+        connection.execute("CREATE TABLE away AS SELECT 'no JSON' AS what")
         connection.execute(
-            f"CREATE TRIGGER away BEFORE UPDATE OF {move} ON jobs"
-            " BEGIN INSERT INTO nowhere VALUES (1); END"
+            f"CREATE TRIGGER goes_away BEFORE UPDATE OF {move} ON jobs"
+            " BEGIN SELECT json(what) FROM away; END"
         )
 
 
 def bring_back(stage: Stage) -> None:
     with stage.store.database.writing() as connection:
-        connection.execute("DROP TRIGGER away")
+        connection.execute("DELETE FROM away")
 
 
 @pytest.fixture
