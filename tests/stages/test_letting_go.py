@@ -180,3 +180,20 @@ def test_a_job_that_was_begun_before_is_seen_through_before_another_is_claimed(
     held.set()
     assert ticked.result()
     assert found(stage).state is State.RENDERED
+
+
+def test_a_lost_claim_that_was_to_be_rendered_again_is_let_go_all_the_same(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    """Its lease is lost while its video, another than was asked for, is still being encoded."""
+    accept(stage, ask(num_frames=6))
+    held = threading.Event()
+    render.beside.submit(held.wait)
+    assert render.run_once()
+    stage.store.jobs.rescue([stage.owner.owner_id], now_ms())
+    stage.heartbeat.tick()
+    held.set()
+    render.settle()
+    with capture_logs() as logs:
+        assert render.run_once()
+    assert "job.dropped" in [log["event"] for log in logs]
