@@ -198,11 +198,7 @@ class Claim:
         return None
 
     def give_back(self) -> None:
-        """Give the job back unfinished, or end it if it is not wanted any more.
-
-        Raises:
-            LeaseLost, Cancelled: see `check_wanted`.
-        """
+        """Give the job back unfinished, if it is still ours and wanted (see `check_wanted`)."""
         self.check_wanted()
         self._release()
 
@@ -230,10 +226,7 @@ class Claim:
                 raise
 
     def _drop(self) -> None:
-        """Throw away what was made, but leave a whole video to the next claim, if that is to come.
-
-        Without an answer it stays as well: rendering it once more would cost far more than room.
-        """
+        """Throw away what was made; a whole video is left to the next claim, if one may come."""
         with suppress(StoreUnavailable):
             job = self._stage.store.views.find(self.job.job_id)
             if job is None or job.state is not State.QUEUED:

@@ -1,4 +1,4 @@
-"""How a claim leaves our hands when the store is away, or the job is somebody else's, at that very moment."""
+"""How a claim leaves our hands when the store is away, or the job is no longer ours."""
 
 import dataclasses
 import threading
@@ -140,7 +140,8 @@ class Forgetful(Jobs):
     """A store that cannot say whether a machine rests, though it answers all else."""
 
     def is_resting(self, host: str, now: int) -> bool:
-        raise StoreUnavailable
+        message = f"no answer about {host} at {now}"
+        raise StoreUnavailable(message)
 
 
 def test_nothing_is_claimed_that_nobody_then_holds(render: Render, stage: Stage, ask: Ask) -> None:
