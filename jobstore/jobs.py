@@ -1,6 +1,6 @@
 """Every move of a job, each in one transaction."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,7 +212,7 @@ class Jobs:
                     connection, dead_owner=owner, now=now
                 )
             }
-        able = {row["lease_owner"] for row, _ in orphans.values() if row["stepped"]}
+        able = frozenset(row["lease_owner"] for row, _ in orphans.values() if row["stepped"])
         return [job for orphan in orphans.values() if (job := self._rescue(*orphan, able, now))]
 
     def repeat(self, job_id: str, again_id: str, now: int) -> Job | None:
@@ -256,7 +256,7 @@ class Jobs:
         )
 
     def _rescue(
-        self, orphan: Mapping[str, Any], dead_owner: str, able: Set[str], now: int
+        self, orphan: Mapping[str, Any], dead_owner: str, able: frozenset[str], now: int
     ) -> Job | None:
         """Rescue a job; no crash is the machine's if its renderer was `able` to finish a step."""
         queries = self.database.queries

@@ -116,7 +116,7 @@ class Render:
             self._give_back()
 
     def _give_back(self) -> None:
-        """Give back what waits to be rendered again: that will be a while, or on another machine."""
+        """Give back what waits to be rendered again: it may be long until then."""
         while self.again:
             claim = self.again.popleft()
             with claim.in_context(), suppress(StoreUnavailable):
