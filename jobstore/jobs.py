@@ -212,7 +212,8 @@ class Jobs:
                     connection, dead_owner=owner, now=now
                 )
             }
-        return [job for orphan in orphans.values() if (job := self._rescue(*orphan, now))]
+        able = frozenset(row["lease_owner"] for row, _ in orphans.values() if row["stepped"])
+        return [job for orphan in orphans.values() if (job := self._rescue(*orphan, able, now))]
 
     def repeat(self, job_id: str, again_id: str, now: int) -> Job | None:
         """Retry by hand: a new job that asks for the same; None unless the old one has ended."""
@@ -254,7 +255,10 @@ class Jobs:
             row and row["streak"] >= STREAK_LIMIT and row["crashed_at"] > now - STREAK_REST_MS
         )
 
-    def _rescue(self, orphan: Mapping[str, Any], dead_owner: str, now: int) -> Job | None:
+    def _rescue(
+        self, orphan: Mapping[str, Any], dead_owner: str, able: frozenset[str], now: int
+    ) -> Job | None:
+        """Rescue a job; no crash is the machine's if its renderer was `able` to finish a step."""
         queries = self.database.queries
         with self.database.writing(wakes="jobs") as connection:
             row = queries.rescue_job(
@@ -266,7 +270,7 @@ class Jobs:
                 now=now,
             )
             failpoint("rescue.taken")
-            if row and not row["stepped"]:
+            if row and orphan["lease_owner"] not in able and not row["stepped"]:
                 queries.crash_host(
                     connection, host=orphan["lease_host"], crashed_id=orphan["job_id"], now=now
                 )

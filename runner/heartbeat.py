@@ -27,11 +27,6 @@ class Hold:
         self._in_context = contextvars.copy_context()
         self._lock = threading.Lock()
 
-    @property
-    def stands(self) -> bool:
-        """Whether it is neither lost nor let go."""
-        return self._renew is not None
-
     def renew(self) -> bool:
         """Renew once; answers whether there is anything left to renew."""
         with self._lock:

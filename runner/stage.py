@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from structlog.stdlib import get_logger
 
@@ -62,6 +62,7 @@ class Stage:
         self.owner = Owner.join(settings.work)
         self.heartbeat = Heartbeat(self._beat)
         self.stopping = threading.Event()
+        self.moved_at = time.monotonic()  # when any of the work last came further
         self._woken = threading.Event()
         self._facts: Callable[[], Mapping[str, object]] = dict
         self._prepared = threading.Event()
@@ -183,3 +184,13 @@ class Stage:
         self.owner.leave()
         self.store.close()
         log.info("stage.stopped")
+
+
+def end_here() -> NoReturn:
+    """End the process at once: nothing in it can be trusted, and its supervisor starts a new one.
+
+    An error of the card makes every later call fail as well; what does not move cannot be asked to
+    stop. The job is taken back like that of any process that died: three of those give it up.
+    """
+    sys.stdout.flush()
+    os._exit(EXIT_AT_ONCE)

@@ -1,13 +1,11 @@
 """One job in our hands: kept alive, told of, and given out of them in one of its ways."""
 
-import os
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import NoReturn, TypeVar
+from contextlib import AbstractContextManager, suppress
+from typing import TypeVar
 
 import torch
 from structlog.contextvars import bound_contextvars
@@ -26,7 +24,7 @@ from runner.render.mode import SAFE, USUAL
 from runner.render.output import Output
 from runner.render.picture import PictureLost
 from runner.render.progress import percent
-from runner.stage import EXIT_AT_ONCE, Stage
+from runner.stage import Stage, end_here
 
 log = get_logger()
 Answer = TypeVar("Answer")
@@ -76,11 +74,12 @@ class Claim:
         self._settings = settings
         self._dice = dice
         self._cancelled = threading.Event()
-        self._moved_at = time.monotonic()
+        self.is_held = True  # in our hands: also when lost, as long as that was not met with
+        stage.moved_at = time.monotonic()
         self._hold = stage.heartbeat.hold(self._renew)
 
     def _renew(self) -> None:
-        if time.monotonic() - self._moved_at > self._settings.stall_s:
+        if time.monotonic() - self._stage.moved_at > self._settings.stall_s:
             log.critical("render.stalled", without_a_step_s=self._settings.stall_s)
             end_here()
         lease_ms = int(self._settings.lease_s * 1000)
@@ -105,7 +104,7 @@ class Claim:
         Raises:
             Stopped, LeaseLost, Cancelled: see `check`.
         """
-        self._moved_at = time.monotonic()
+        self._stage.moved_at = time.monotonic()
         self.check()
         self._time(phase, done)
         steps, began_at = self.job.request.steps, self._began_at
@@ -143,14 +142,9 @@ class Claim:
     def _time(self, phase: Phase, done: int) -> None:
         made = done - self._began_at
         if phase is Phase.DENOISING and made == 0:
-            self._denoising_since = self._moved_at
+            self._denoising_since = self._stage.moved_at
         elif phase is Phase.DENOISING:
-            self.step_ms = int((self._moved_at - self._denoising_since) * 1000 / made)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the job is still in our hands."""
-        return self._hold.stands
+            self.step_ms = int((self._stage.moved_at - self._denoising_since) * 1000 / made)
 
     def in_context(self) -> AbstractContextManager[None]:
         """Let log lines say, for as long as this is open, which job they are about."""
@@ -171,9 +165,8 @@ class Claim:
         try:
             return self._try(act)
         except LeaseLost:
-            self.output.discard()
-            log.warning("job.dropped", fence=self.job.fence)
             self._let_go()
+            self._drop()
         except BaseException:
             self._let_go()
             raise
@@ -182,7 +175,7 @@ class Claim:
     def _try(self, act: Callable[[], Answer]) -> Answer | None:
         try:
             return act()
-        except LeaseLost:
+        except (LeaseLost, StoreUnavailable):
             raise
         except Cancelled:
             self._leave(lambda: self._stage.store.jobs.stop(self.job, now_ms()))
@@ -204,16 +197,41 @@ class Claim:
             self._postpone(error)
         return None
 
+    def give_back(self) -> None:
+        """Give the job back unfinished, if it is still ours and wanted (see `check_wanted`)."""
+        self.check_wanted()
+        self._release()
+
     def finish(self, video: Video) -> None:
         """Record the render and owe its video to the object storage.
 
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        jobs, host = self._stage.store.jobs, self._stage.host
-        self._leave(lambda: jobs.finish(self.job, host, video, self.step_ms, now_ms()))
+        self._leave(lambda: self._record(video))
         self._kept.remove()
         log.info("job.rendered", size_bytes=video.size_bytes)
+
+    def _record(self, video: Video) -> None:
+        """Record the render, unless an earlier try did, whose answer was lost on its way.
+
+        Whoever takes the job away raises the fence: while it is ours, the record is ours too.
+        """
+        store = self._stage.store
+        try:
+            store.jobs.finish(self.job, self._stage.host, video, self.step_ms, now_ms())
+        except LeaseLost:
+            job = store.views.find(self.job.job_id)
+            if job is None or job.fence != self.job.fence:
+                raise
+
+    def _drop(self) -> None:
+        """Throw away what was made; a whole video is left to the next claim, if one may come."""
+        with suppress(StoreUnavailable):
+            job = self._stage.store.views.find(self.job.job_id)
+            if job is None or job.state is not State.QUEUED:
+                self.output.discard()
+        log.warning("job.dropped", fence=self.job.fence)
 
     def _reject(self, error: Rejected) -> None:
         if self.mode is SAFE:
@@ -266,6 +284,7 @@ class Claim:
                 answer = move()
             except StoreUnavailable as error:
                 log.warning("store.missed", error=str(error))
+                self._stage.moved_at = time.monotonic()  # to insist is no stall, of whatever waits
                 if self._stage.stopping.wait(INSIST_S):
                     raise
             else:
@@ -273,15 +292,6 @@ class Claim:
                 return answer
 
     def _let_go(self) -> None:
+        self.is_held = False
         self._hold.let_go()
         self._kept.close()
-
-
-def end_here() -> NoReturn:
-    """End the process at once: nothing in it can be trusted, and its supervisor starts a new one.
-
-    An error of the card makes every later call fail as well; what does not move cannot be asked to
-    stop. The job is taken back like that of any process that died: three of those give it up.
-    """
-    sys.stdout.flush()
-    os._exit(EXIT_AT_ONCE)

@@ -91,6 +91,7 @@ class Render:
         video turned out broken, in either part, is rendered `again` before another is claimed.
         """
         if time.monotonic() < self._rests_until or not self._has_room():
+            self._give_back()
             return False
         claim = self.again.popleft() if self.again else self._claim()
         if claim is None:
@@ -103,6 +104,8 @@ class Render:
                 self._closing = self.beside.submit(contextvars.copy_context().run, close)
             elif claim.is_held:
                 self.again.append(claim)
+            if claim.job.attempt > 1:  # it may kill this process again: nobody else shall be in it
+                self._wait_for_the_one_before()
         return True
 
     def settle(self) -> None:
@@ -110,10 +113,15 @@ class Render:
         self._wait_for_the_one_before()
         if self.ahead:
             self.ahead.settle()
-        while self.again and self.stage.stopping.is_set():
+        if self.stage.stopping.is_set():
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Give back what waits to be rendered again: it may be long until then."""
+        while self.again:
             claim = self.again.popleft()
-            with claim.in_context():
-                claim.try_to(claim.check)
+            with claim.in_context(), suppress(StoreUnavailable):
+                claim.try_to(claim.give_back)
 
     def _wait_for_the_one_before(self) -> None:
         closing, self._closing = self._closing, None
@@ -121,11 +129,11 @@ class Render:
             closing.result()
 
     def _claim(self) -> Claim | None:
+        self._say_if_resting()  # before, since an error after a claim would leave it to nobody
         lease_ms = int(self.settings.lease_s * 1000)
         job = self.stage.store.jobs.claim(
             self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms()
         )
-        self._say_if_resting()
         if job is None:
             return None
         claim = Claim(self.stage, self.settings, job, self._loaded.abilities, self.dice)
@@ -212,11 +220,16 @@ class Render:
         self.facts = {**self.facts, "state": "resting" if resting else "ready"}
 
     def _has_room(self) -> bool:
-        for folder in (self.settings.outputs, self.settings.images):
-            folder.mkdir(parents=True, exist_ok=True)
-        free_bytes = shutil.disk_usage(self.settings.outputs).free
+        outputs, images = self.settings.outputs, self.settings.images
+        try:
+            for folder in (outputs, images):
+                folder.mkdir(parents=True, exist_ok=True)
+            free_bytes = shutil.disk_usage(outputs).free
+        except OSError as error:
+            self._rest(error)
+            return False
         if free_bytes < LOW_WATER_BYTES:
-            self._rest(OSError(f"only {free_bytes >> 20} MiB are free in {self.settings.outputs}"))
+            self._rest(OSError(f"only {free_bytes >> 20} MiB are free in {outputs}"))
             return False
         return True
 

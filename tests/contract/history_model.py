@@ -124,11 +124,17 @@ class Model:
             if _is_orphan(job, owner, now)
         }
 
-    def rescue(self, claim: Claim, dead: str, now: int) -> bool:
+    def able(self, claims: Iterable[Claim]) -> set[str | None]:
+        """Find the owners of which any of these claims has finished a step."""
+        jobs = [job for claim in claims if (job := self.job(claim.job_id))]
+        return {job.lease_owner for job in jobs if job.stepped}
+
+    def rescue(self, claim: Claim, dead: str, able: set[str | None], now: int) -> bool:
         job = self.job(claim.job_id)
         if job is None or job.fence != claim.fence or not _is_orphan(job, dead, now):
             return False
         host, crashed = job.lease_host or "", not job.stepped
+        blamed = crashed and job.lease_owner not in able
         job.crashes += crashed
         job.fence += 1
         if job.cancel_requested:
@@ -138,7 +144,7 @@ class Model:
             job.error_code, job.error = "renderer_crashed", CRASHED
         else:
             self._move(job, State.QUEUED, now, afresh=True)
-        if crashed:
+        if blamed:
             row = self.hosts.setdefault(host, HostRow(host, "", now, 0))
             row.streak += not (row.streak and row.crashed_id == job.job_id)
             row.crashed_id, row.crashed_at = job.job_id, now

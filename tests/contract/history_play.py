@@ -172,6 +172,7 @@ class Play:
     def rescue(self, *dead: str, meanwhile: Callable[[], object] | None = None) -> None:
         """Take back what may be; `meanwhile` somebody else moves, after the look for orphans."""
         orphans = self.model.orphans(dead, self.now)
+        able = self.model.able(claim for claim, _ in orphans.values())
         before, waiting = self.watch.last.jobs, [meanwhile] if meanwhile and orphans else []
         now = self.now
 
@@ -180,7 +181,8 @@ class Play:
                 waiting.pop()()
 
         def expect() -> list[str]:
-            return [c.job_id for c, owner in orphans.values() if self.model.rescue(c, owner, now)]
+            found = orphans.values()
+            return [c.job_id for c, owner in found if self.model.rescue(c, owner, able, now)]
 
         def real() -> list[str]:
             database = Interrupted(self.store.database, somebody)

@@ -147,3 +147,15 @@ def test_a_finished_step_calms_the_machine(shop: Shop) -> None:
     shop.store.jobs.cancel("J1", 3000)
     crash(shop)
     assert not shop.idle(3500)
+
+
+def test_who_crashed_beside_a_job_that_had_stepped_does_not_blame_the_machine(shop: Shop) -> None:
+    """A renderer may hold two jobs: one whose video is made, and the next, which has just begun."""
+    shop.accept("J1")
+    shop.accept("J2")
+    shop.store.jobs.advance(shop.claim(), Phase.DENOISING, 5, 10)
+    shop.claim()
+    shop.store.jobs.rescue(["A"], 3000)
+    shop.store.jobs.advance(shop.claim(), Phase.DENOISING, 5, 10, began_at=5)
+    shop.store.jobs.rescue(["A"], 4000)
+    assert not shop.store.jobs.is_resting("H", 4500)

@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+
+import pytest
+from pysqlite3 import dbapi2 as driver
 
 from local.stack import Stack
 from runner.stage import EXIT_AT_ONCE
 
 PROMPT = "a red circle moves right"
 QUICK = {"HEARTBEAT_S": "0.5", "STALL_S": "4"}
+INSISTED = 8  # once a second: for longer than a stall
 LOST = """
 import sys, torch
 from runner.render import film
@@ -54,3 +59,23 @@ def test_a_card_that_fails_for_good(tmp_path: Path) -> None:
         stack.up("render")
         status = list(stack.client.follow(job_id, patience_s=60))[-1]
         assert (status["status"], status["attempt"]) == ("completed", 2)
+
+
+@pytest.mark.long
+def test_to_insist_on_a_store_that_is_away_is_no_stall(tmp_path: Path) -> None:
+    """Nor is it one of the next job, whose frames wait for the video before to be recorded."""
+    with Stack(tmp_path, env=QUICK) as stack:
+        stack.start()
+        with closing(driver.connect(str(tmp_path / "jobs.db"), isolation_level=None)) as store:
+            store.execute("CREATE TABLE away AS SELECT 'no JSON' AS what")
+            store.execute(
+                "CREATE TRIGGER goes_away BEFORE UPDATE OF step_ms ON jobs"
+                " BEGIN SELECT json(what) FROM away; END"
+            )
+            jobs = [stack.client.submit(PROMPT)["job_id"] for _ in range(2)]
+            stage = stack.processes["render"]
+            stage.wait_until(lambda: stage.log.read_text().count("store.missed") > INSISTED)
+            store.execute("DELETE FROM away")
+        for job_id in jobs:
+            status = list(stack.client.follow(job_id, patience_s=60))[-1]
+            assert (status["status"], status["attempt"]) == ("completed", 1)
