@@ -92,7 +92,7 @@ class Stage:
         self._left.set()
         beats.join()
         self._leave()
-        if not ended:
+        if self._failed or not ended:
             sys.stdout.flush()
             os._exit(int(self._failed))  # a thread that does not end must not hold up the exit
         return int(self._failed)

@@ -166,10 +166,14 @@ class Checkpoints:
             torch.cuda.synchronize(newest.latents.device)  # the step itself is no cost of ours
         began = time.perf_counter()
         self._kept_step = newest.step
-        if not newest.is_finite():
-            log.warning("checkpoint.missed", step=newest.step, error="a number is not finite")
+        try:
+            if not newest.is_finite():
+                log.warning("checkpoint.missed", step=newest.step, error="a number is not finite")
+                return
+            copied = newest.copied()
+        except torch.OutOfMemoryError as error:  # the render may just have ended for the same
+            log.warning("checkpoint.missed", step=newest.step, error=str(error))
             return
-        copied = newest.copied()
         handed_s = time.perf_counter() - began
         with self._turn:
             self._pace.spent(handed_s)
