@@ -74,8 +74,7 @@ class Render:
 
         self._model = load(self.settings.model, abilities, self.settings.embeddings, tell)
         self.ahead = Ahead(self._model, self.stage.store.views, self.stage.stopping)
-        for file in sweep(self.settings, self.stage.store.views):
-            log.info("work.swept", file=file.name)
+        self._sweep()
         self.facts = {
             "state": "ready",
             "gpu": self._model.gpu,
@@ -89,7 +88,11 @@ class Render:
         What is left to do then goes on beside the next call; `settle` waits for it. A job whose
         video turned out broken, in either part, is rendered `again` before another is claimed.
         """
-        if time.monotonic() < self._rests_until or not self._has_room():
+        if time.monotonic() < self._rests_until:
+            return False
+        with self._resting_after_faults():
+            self._sweep()
+        if not self._has_room():
             return False
         claim = self.again.popleft() if self.again else self._claim()
         if claim is None:
@@ -118,6 +121,11 @@ class Render:
         closing, self._closing = self._closing, None
         if closing:
             closing.result()
+
+    def _sweep(self) -> None:
+        """Remove what ended claims left; most of it is gone already, so this lists a folder."""
+        for file in sweep(self.settings, self.stage.store.views):
+            log.info("work.swept", file=file.name)
 
     def _claim(self) -> Claim | None:
         lease_ms = int(self.settings.lease_s * 1000)
@@ -172,7 +180,9 @@ class Render:
 
         images = self.settings.images
         kept = claim.kept()
-        rung = film.render(model, request, images, tell, write, mode=claim.mode, kept=kept)
+        rung = film.render(
+            model, request, images, tell, write, mode=claim.mode, kept=kept, check=claim.check
+        )
         self._decodes[rung] += 1
         self.facts = {**self.facts, "decodes": dict(self._decodes)}
         course = Course(claim.mode, rung, claim.rejected, meter, meter.peaks())
