@@ -94,7 +94,11 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Job:
-    """A render asked for. Times `_at` are milliseconds since 1970 (UTC); `progress` is percent."""
+    """A render asked for. Times `_at` are milliseconds since 1970 (UTC).
+
+    `progress` is percent of the whole and never goes back; `step` is where the render stands, or
+    stood when it was given back; `spent_ms` is how long it was rendered, in all claims together.
+    """
 
     seq: int
     job_id: str
@@ -108,6 +112,7 @@ class Job:
     crashes: int
     fence: int
     progress: int
+    spent_ms: int
     phase: Phase | None
     step: int
     accepted_at: int

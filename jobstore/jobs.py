@@ -85,21 +85,30 @@ class Jobs:
         failpoint("claim.committed")
         return job_from(row) if row else None
 
-    def renew(self, job: Job, lease_ms: int, now: int) -> bool:
+    def renew(self, job: Job, lease_ms: int, now: int, spent_ms: int = 0) -> bool:
         """Move the end of the lease to `now + lease_ms`; answers whether to stop the job.
+
+        `spent_ms` is how long the job was rendered so far, earlier claims included.
 
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        return bool(self._move("renew_job", job, lease_ends_at=now + lease_ms)["cancel_requested"])
+        ends_at = now + lease_ms
+        row = self._move("renew_job", job, lease_ends_at=ends_at, spent_ms=spent_ms)
+        return bool(row["cancel_requested"])
 
     def advance(
         self, job: Job, phase: Phase, step: int, progress: int, *, began_at: int = 0
-    ) -> None:
-        """Tell how far the render is: finished denoising steps, and percent of the whole.
+    ) -> bool:
+        """Tell how far the render is; answers whether to stop the job.
 
-        The claim has finished none itself while it stands at `began_at`, the step of the checkpoint
-        it goes on from: should it crash there, the crash counts.
+        Args:
+            job: the claim.
+            phase: what it is at.
+            step: finished denoising steps.
+            progress: percent of the whole; the job never goes back behind what was told before.
+            began_at: the step of the checkpoint that the claim goes on from. While it stands there
+                it has finished none itself: should it crash, the crash counts.
 
         Raises:
             LeaseLost: the claim does not stand any more.
@@ -119,6 +128,7 @@ class Jobs:
                 raise LeaseLost
             if step > began_at:
                 queries.calm_host(connection, host=row["lease_host"])
+        return bool(row["cancel_requested"])
 
     def finish(self, job: Job, host: str, video: Video, step_ms: int | None, now: int) -> None:
         """Record the render and owe its video to the object storage, in one transaction.

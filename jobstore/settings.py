@@ -111,6 +111,9 @@ class ModelSettings(Settings):
     stall_s: Seconds = Field(
         600, description="render: how long a render may go without a step before the process ends"
     )
+    deadline_s: Seconds = Field(
+        7200, description="render: how long a job may be rendered, in all its claims together"
+    )
     checkpoint_every_step: bool = Field(
         default=False, description="render: wait after each step until it is on the disk"
     )

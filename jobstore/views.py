@@ -118,6 +118,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
         crashes=row["crashes"],
         fence=row["fence"],
         progress=row["progress"],
+        spent_ms=row["spent_ms"],
         phase=Phase(row["phase"]) if row["phase"] else None,
         step=row["step"],
         accepted_at=row["accepted_at"],

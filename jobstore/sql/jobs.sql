@@ -20,21 +20,26 @@ SELECT :again_id, 'queued', request, shape, steps, source, key_id, job_id, prior
 FROM jobs WHERE job_id = :job_id AND ended_at IS NOT NULL AND deleted_at IS NULL
 RETURNING *;
 
--- name: renew_job(job_id, fence, lease_ends_at)^
+-- name: renew_job(job_id, fence, lease_ends_at, spent_ms)^
 -- The heartbeat; its answer carries cancellation. No row back: the lease is lost.
-UPDATE jobs SET lease_ends_at = :lease_ends_at
+UPDATE jobs
+SET lease_ends_at = :lease_ends_at,
+    spent_ms = CASE WHEN :spent_ms > spent_ms THEN :spent_ms ELSE spent_ms END
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING cancel_requested;
 
 -- name: advance_job(job_id, fence, phase, step, reached, progress)^
 -- A step further than any attempt before is remembered: a crash after it is not the job's fault. What
--- this claim has `reached` itself, not found in a checkpoint, is what counts.
+-- this claim has `reached` itself, not found in a checkpoint, is what counts. `step` is where the
+-- render stands; progress never goes back, whoever renders. The answer carries cancellation, as that
+-- of the heartbeat.
 UPDATE jobs
-SET phase = :phase, step = :step, progress = :progress,
+SET phase = :phase, step = :step,
+    progress = CASE WHEN :progress > progress THEN :progress ELSE progress END,
     stepped = CASE WHEN :reached > best_step THEN 1 ELSE stepped END,
     best_step = CASE WHEN :reached > best_step THEN :reached ELSE best_step END
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
-RETURNING step, lease_host;
+RETURNING cancel_requested, lease_host;
 
 -- name: finish_job(job_id, fence, step_ms, now)^
 -- processing -> rendered
@@ -49,11 +54,12 @@ RETURNING fence;
 -- processing -> queued
 -- processing -> cancelled
 -- An orderly give-back: it keeps its place and counts against nothing. Who was to be cancelled is.
+-- What was done stays done, here and below: whoever is next goes on from it.
 UPDATE jobs
 SET state = CASE WHEN cancel_requested = 1 THEN 'cancelled' ELSE 'queued' END,
     ended_at = CASE WHEN cancel_requested = 1 THEN :now END,
     lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
-    phase = NULL, step = 0, progress = 0, changed_at = :now
+    phase = NULL, changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
 RETURNING fence;
 
@@ -64,7 +70,7 @@ RETURNING fence;
 UPDATE jobs
 SET state = 'queued', failures = failures + 1, due_at = :due_at,
     lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
-    phase = NULL, step = 0, progress = 0,
+    phase = NULL,
     error_code = :error_code, error = :error, changed_at = :now
 WHERE job_id = :job_id AND state = 'processing' AND fence = :fence
     AND failures + 1 < :failure_limit AND cancel_requested = 0
@@ -119,7 +125,7 @@ SET state = CASE
         ELSE 'queued' END,
     crashes = crashes + 1 - stepped, fence = fence + 1,
     lease_owner = NULL, lease_host = NULL, lease_ends_at = NULL,
-    phase = NULL, step = 0, progress = 0,
+    phase = NULL,
     error_code = CASE WHEN cancel_requested = 0 AND crashes + 1 - stepped >= :crash_limit
         THEN 'renderer_crashed' ELSE error_code END,
     error = CASE WHEN cancel_requested = 0 AND crashes + 1 - stepped >= :crash_limit

@@ -22,9 +22,10 @@ FROM jobs AS me WHERE me.job_id = :job_id AND me.state = 'queued';
 -- name: steps_to_go(job_id)
 -- The denoising steps left until a job is rendered, by shape: its own (`mine`), those of the jobs
 -- that are queued before it, and those of the `running` ones. (One that has no step left is
--- about to end: the next is being rendered already, or will be soon.)
+-- about to end: the next is being rendered already, or will be soon. One that was given back goes
+-- on from where it stood.)
 SELECT ahead.shape, CASE WHEN ahead.seq = me.seq THEN 1 ELSE 0 END AS mine, 0 AS running,
-    CAST(sum(ahead.steps) AS BIGINT) AS steps
+    CAST(sum(ahead.steps - ahead.step) AS BIGINT) AS steps
 FROM jobs AS me JOIN jobs AS ahead ON ahead.state = 'queued'
     AND (ahead.priority > me.priority OR (ahead.priority = me.priority AND ahead.seq <= me.seq))
 WHERE me.job_id = :job_id AND me.state = 'queued'

@@ -18,10 +18,12 @@ from jobstore.job import Job, Phase, Video
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render.checkpoint import identity
+from runner.render.ends import Cancelled, DeadlineExceeded, Stopped
 from runner.render.judgement import Reason, Rejected
 from runner.render.keep import Checkpoints
 from runner.render.mode import SAFE, USUAL
 from runner.render.output import Output
+from runner.render.patience import Patience
 from runner.render.picture import PictureLost
 from runner.render.progress import percent
 from runner.stage import Stage, end_here
@@ -31,14 +33,6 @@ Answer = TypeVar("Answer")
 
 BACKOFF_S = (10.0, 40.0, 160.0)
 INSIST_S = 1.0  # between two tries of a move while the store is away
-
-
-class Stopped(Exception):
-    """The stage was told to stop."""
-
-
-class Cancelled(Exception):
-    """Somebody asked for the job to be cancelled."""
 
 
 class Claim:
@@ -69,12 +63,12 @@ class Claim:
         self.rejected: Reason | None = None
         self.step_ms: int | None = None
         self._denoising_since = 0.0
-        self._progress = 0
         self._stage = stage
         self._settings = settings
         self._dice = dice
         self._cancelled = threading.Event()
         self.is_held = True  # in our hands: also when lost, as long as that was not met with
+        self._patience = Patience(settings.deadline_s, job.spent_ms)
         stage.moved_at = time.monotonic()
         self._hold = stage.heartbeat.hold(self._renew)
 
@@ -83,11 +77,16 @@ class Claim:
             log.critical("render.stalled", without_a_step_s=self._settings.stall_s)
             end_here()
         lease_ms = int(self._settings.lease_s * 1000)
-        if self._stage.store.jobs.renew(self.job, lease_ms, now_ms()):
+        spent_ms = self._patience.spent_ms
+        if self._stage.store.jobs.renew(self.job, lease_ms, now_ms(), spent_ms):
             self._cancelled.set()
 
     def kept(self) -> Checkpoints | None:
-        """Look where to go on from, and give what keeps each step; the safe mode does without."""
+        """Look where to go on from, and give what keeps each step; the safe mode does without.
+
+        The render begins with it.
+        """
+        self._patience.move()
         if not self.mode.skips:
             self._began_at = 0
             return None
@@ -102,30 +101,33 @@ class Claim:
         `done` counts steps while denoising, and percent of the phase otherwise.
 
         Raises:
-            Stopped, LeaseLost, Cancelled: see `check`.
+            Stopped, DeadlineExceeded, LeaseLost, Cancelled: see `check`.
         """
         self._stage.moved_at = time.monotonic()
         self.check()
         self._time(phase, done)
         steps, began_at = self.job.request.steps, self._began_at
-        found = percent(Phase.DENOISING, began_at, steps) if began_at else 0
-        self._progress = max(percent(phase, done, steps), found, self._progress)
+        whole = percent(phase, done, steps)
         step = {Phase.ENCODING_PROMPT: began_at, Phase.DENOISING: done}.get(phase, steps)
         try:
-            self._stage.store.jobs.advance(self.job, phase, step, self._progress, began_at=began_at)
+            if self._stage.store.jobs.advance(self.job, phase, step, whole, began_at=began_at):
+                self._cancelled.set()
         except StoreUnavailable as error:
             log.warning("progress.missed", error=str(error))
+        self.check_wanted()
 
     def check(self) -> None:
-        """Make sure that the work on the job is to go on.
+        """Make sure that the render of the job is to go on; asks nobody, so it costs nothing.
 
         Raises:
             Stopped: the stage was told to stop.
             LeaseLost, Cancelled: see `check_wanted`.
+            DeadlineExceeded: it takes longer than it may.
         """
         if self._stage.stopping.is_set():
             raise Stopped
         self.check_wanted()
+        self._patience.check()
 
     def check_wanted(self) -> None:
         """Make sure that the job is still ours and still wanted.
@@ -183,6 +185,8 @@ class Claim:
             log.info("job.cancelled")
         except Stopped:
             self._release()
+        except DeadlineExceeded as error:
+            self._fail("deadline_exceeded", str(error))
         except PictureLost as error:
             self._fail("image_lost", str(error))
         except Rejected as error:
@@ -239,6 +243,7 @@ class Claim:
             self._fail("quality", reason)
             return
         self.mode, self.rejected = SAFE, error.reason
+        self._patience.rest()
         log.warning("render.rejected", reason=error.reason, error=str(error))
 
     def _release(self) -> None:

@@ -13,16 +13,22 @@ from runner.render.decode import Bands, Frames, decode
 from runner.render.judgement import check_finite, watched
 from runner.render.keep import Checkpoints
 from runner.render.ladder import Rung, descend
+from runner.render.midway import midway
 from runner.render.mode import USUAL, Mode
 from runner.render.model import Model
 from runner.render.picture import open_covering
 from runner.render.stepcache import caching
 
 Tell = Callable[[Phase, int], None]
+Check = Callable[[], None]
 
 
 def untold(_phase: Phase, _done: int) -> None:
     """Tell nobody how far it is."""
+
+
+def unchecked() -> None:
+    """Nobody ends it midway."""
 
 
 @torch.inference_mode()
@@ -35,6 +41,7 @@ def render(
     *,
     mode: Mode = USUAL,
     kept: Checkpoints | None = None,
+    check: Check = unchecked,
 ) -> Rung:
     """Render a request.
 
@@ -42,27 +49,27 @@ def render(
         model: what to render with.
         request: what was asked.
         images: the folder of staged pictures.
-        tell: called at the start of each phase with 0, of the denoising with the steps that were
-            finished before; after each step with the number of finished steps; while encoding the
-            prompt or decoding, after each piece with the percent that is done. Whatever it raises
-            ends the render and leaves the model as good as new.
+        tell: called as a phase begins with 0, the denoising with the steps finished before; after
+            each step with those finished; while encoding the prompt or decoding, after each piece,
+            with percent. What it raises ends the render, and leaves the model as good as new.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
-            (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
-            error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
-            it has taken the last; what is wrong with the frames as a whole meets it after that.
+            (frame, height, width, channel=3), RGB. If memory runs out it meets that error, and is
+            called again from the first. `ENCODING_VIDEO` begins when it has taken the last; after
+            that it meets what is wrong with the frames as a whole.
         mode: how to render.
-        kept: what to go on from, and where to keep each step; the safe mode does without.
+        kept: what to go on from, and where to keep steps; the safe mode does without.
+        check: called many times in each step, to end the render in the same way.
 
     Returns:
         The way in which there was memory to decode.
 
     Raises:
-        torch.OutOfMemoryError: there is too little memory for any of them.
+        torch.OutOfMemoryError: there is too little memory for any.
         Rejected: the result is broken; what was written is to be thrown away.
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request, tell)
-    with mode.attention():
+    with mode.attention(), midway(model, check):
         latents = denoise(model, request, images, embeddings, tell, kept=kept, mode=mode)
 
     def frames(bands: Bands) -> Iterator[Frames]:

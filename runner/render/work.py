@@ -75,8 +75,7 @@ class Render:
 
         self._model = load(self.settings.model, abilities, self.settings.embeddings, tell)
         self.ahead = Ahead(self._model, self.stage.store.views, self.stage.stopping)
-        for file in sweep(self.settings, self.stage.store.views):
-            log.info("work.swept", file=file.name)
+        self._sweep()
         self.facts = {
             "state": "ready",
             "gpu": self._model.gpu,
@@ -93,6 +92,8 @@ class Render:
         if time.monotonic() < self._rests_until or not self._has_room():
             self._give_back()
             return False
+        with self._resting_after_faults():
+            self._sweep()
         claim = self.again.popleft() if self.again else self._claim()
         if claim is None:
             return False
@@ -127,6 +128,11 @@ class Render:
         closing, self._closing = self._closing, None
         if closing:
             closing.result()
+
+    def _sweep(self) -> None:
+        """Remove what ended claims left; most of it is gone already, so this lists a folder."""
+        for file in sweep(self.settings, self.stage.store.views):
+            log.info("work.swept", file=file.name)
 
     def _claim(self) -> Claim | None:
         self._say_if_resting()  # before, since an error after a claim would leave it to nobody
@@ -181,7 +187,9 @@ class Render:
 
         images = self.settings.images
         kept = claim.kept()
-        rung = film.render(model, request, images, tell, write, mode=claim.mode, kept=kept)
+        rung = film.render(
+            model, request, images, tell, write, mode=claim.mode, kept=kept, check=claim.check
+        )
         self._decodes[rung] += 1
         course = Course(claim.mode, rung, claim.rejected, meter, meter.peaks())
         took_s = meter.timings_s()

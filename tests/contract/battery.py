@@ -148,6 +148,20 @@ def deleted(play: FullPlay) -> None:
     play.delete(other)
 
 
+def advanced(play: FullPlay) -> None:
+    """One stands further back than the one before it did, and then goes beyond; each is told of a
+    wish to stop."""
+    job = claimed(play)
+    play.advance(job, 3)
+    play.release(job)
+    again = play.claim("B")
+    assert again
+    play.advance(again, 1)
+    play.advance(again, 4)
+    play.cancel(again.job_id)
+    play.advance(again, 5)
+
+
 def calmed(play: FullPlay) -> None:
     claimed(play, "A", "H")
     claimed(play, "B", "I")
@@ -254,7 +268,7 @@ def rescued_debts(play: FullPlay) -> None:
 
 BATTERY: list[Scenario] = [
     *(claimed_in_order, failing, unwanted, repeated, cancelled, rescued, rescued_too_late),
-    *(rescued_from_somebody_else, deleted, calmed, resting, pruned, removal_given_up),
+    *(rescued_from_somebody_else, deleted, advanced, calmed, resting, pruned, removal_given_up),
     *(debts_in_order, rescued_debts),
     *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
     *(partial(already_rendered, move=move) for move in MOVES),

@@ -50,7 +50,7 @@ class Model:
         job.attempt, job.fence, job.stepped = job.attempt + 1, job.fence + 1, 0
         job.lease_owner, job.lease_host, job.lease_ends_at = owner, host, ends_at
         job.started_at = now if job.started_at is None else job.started_at
-        self._move(job, State.PROCESSING, now, afresh=True)
+        self._move(job, State.PROCESSING, now)
         job.phase = "encoding_prompt"
         return Claim(job.job_id, job.fence)
 
@@ -58,18 +58,21 @@ class Model:
         row = self.hosts.get(host)
         return bool(row and row.streak >= STREAK_LIMIT and row.crashed_at > now - STREAK_REST_MS)
 
-    def renew(self, claim: Claim, ends_at: int) -> bool:
+    def renew(self, claim: Claim, ends_at: int, spent_ms: int) -> bool:
         job = self._held(claim)
+        job.spent_ms = max(job.spent_ms, spent_ms)
         job.lease_ends_at = ends_at
         return bool(job.cancel_requested)
 
-    def advance(self, claim: Claim, step: int, progress: int) -> None:
+    def advance(self, claim: Claim, step: int, progress: int) -> bool:
         job = self._held(claim)
-        job.phase, job.step, job.progress = "denoising", step, progress
+        job.phase, job.step = "denoising", step
+        job.progress = max(job.progress, progress)
         if step > job.best_step:
             job.stepped, job.best_step = 1, step
         if step and job.lease_host in self.hosts:
             self.hosts[job.lease_host].streak = 0
+        return bool(job.cancel_requested)
 
     def finish(self, claim: Claim, host: str, path: str, now: int) -> None:
         job = self._held(claim)
@@ -80,7 +83,7 @@ class Model:
 
     def release(self, claim: Claim, now: int) -> None:
         job = self._held(claim)
-        self._move(job, State.CANCELLED if job.cancel_requested else State.QUEUED, now, afresh=True)
+        self._move(job, State.CANCELLED if job.cancel_requested else State.QUEUED, now)
 
     def fail(self, claim: Claim, now: int) -> None:
         job = self._held(claim)
@@ -94,7 +97,7 @@ class Model:
             return State.CANCELLED
         if job.failures + 1 < FAILURE_LIMIT:
             job.failures, job.due_at = job.failures + 1, due_at
-            self._move(job, State.QUEUED, now, afresh=True)
+            self._move(job, State.QUEUED, now)
         else:
             self.fail(claim, now)
         job.error_code, job.error = "render_failed", "broke"
@@ -138,12 +141,12 @@ class Model:
         job.crashes += crashed
         job.fence += 1
         if job.cancel_requested:
-            self._move(job, State.CANCELLED, now, afresh=True)
+            self._move(job, State.CANCELLED, now)
         elif job.crashes >= CRASH_LIMIT:
-            self._move(job, State.FAILED, now, afresh=True)
+            self._move(job, State.FAILED, now)
             job.error_code, job.error = "renderer_crashed", CRASHED
         else:
-            self._move(job, State.QUEUED, now, afresh=True)
+            self._move(job, State.QUEUED, now)
         if blamed:
             row = self.hosts.setdefault(host, HostRow(host, "", now, 0))
             row.streak += not (row.streak and row.crashed_id == job.job_id)
@@ -238,15 +241,13 @@ class Model:
                 return debt
         raise LeaseLost
 
-    def _move(self, job: JobRow, state: State, now: int, *, afresh: bool = False) -> None:
+    def _move(self, job: JobRow, state: State, now: int) -> None:
         job.state, job.changed_at, job.phase = str(state), now, None
         self.events[job.job_id].append((state, job.fence, now))
         if state is not State.PROCESSING:
             job.lease_owner = job.lease_host = job.lease_ends_at = None
         if state in TERMINAL:
             job.ended_at = now
-        if afresh:
-            job.step = job.progress = 0
 
 
 def _is_orphan(job: JobRow, dead: str, now: int) -> bool:

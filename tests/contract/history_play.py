@@ -120,9 +120,10 @@ class Play:
         return self.claims[-1] if claim else None
 
     def renew(self, job: Job) -> None:
+        spent_ms = self.now % 1000  # more or less than before
         self.same(
-            lambda: self.model.renew(held(job), self.now + LEASE_MS),
-            lambda: self.store.jobs.renew(job, LEASE_MS, self.now),
+            lambda: self.model.renew(held(job), self.now + LEASE_MS, spent_ms),
+            lambda: self.store.jobs.renew(job, LEASE_MS, self.now, spent_ms),
         )
 
     def advance(self, job: Job, step: int = 1) -> None:

@@ -30,6 +30,7 @@ class JobRow:
     step: int = 0
     step_ms: int | None = None
     progress: int = 0
+    spent_ms: int = 0
     started_at: int | None = None
     ended_at: int | None = None
     deleted_at: int | None = None

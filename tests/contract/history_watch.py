@@ -65,6 +65,8 @@ class Watch:
             assert before["state"] in TERMINAL, "only what has ended is forgotten"
             return
         assert row["fence"] >= before["fence"], "a fence only rises"
+        assert row["progress"] >= before["progress"], "progress never goes back"
+        assert row["spent_ms"] >= before["spent_ms"], "what was spent stays spent"
         assert before["state"] not in TERMINAL or row["state"] == before["state"], (
             "the end is final"
         )

@@ -82,6 +82,40 @@ def test_a_release_keeps_the_place_and_counts_nothing(shop: Shop) -> None:
     assert shop.found().state is State.QUEUED
 
 
+@pytest.mark.parametrize("end", ["release", "postpone", "rescue"])
+def test_what_was_done_is_still_told_while_a_job_waits_again(shop: Shop, end: str) -> None:
+    """Whoever polls sees neither the percent nor the step go back, only the phase end; the next
+    claim stands where its checkpoint does, and its percent rises once it is further."""
+    shop.accept()
+    job = shop.claim()
+    assert not shop.store.jobs.advance(job, Phase.DENOISING, 20, 37)
+    assert not shop.store.jobs.renew(job, LEASE_MS, 2500, spent_ms=440_000)
+    if end == "release":
+        shop.store.jobs.release(job, 3000)
+    elif end == "postpone":
+        shop.store.jobs.postpone(job, "render_failed", "broke", 3000, 3000)
+    else:
+        shop.store.jobs.rescue(["A"], 3000)
+    waits = shop.found()
+    assert (waits.state, waits.phase) == ("queued", None)
+    assert (waits.step, waits.progress, waits.spent_ms) == (20, 37, 440_000)
+    again = shop.claim(now=90_000)
+    assert (again.step, again.progress, again.spent_ms) == (20, 37, 440_000)
+    shop.store.jobs.advance(again, Phase.DENOISING, 18, 34)
+    shop.store.jobs.renew(again, LEASE_MS, 90_500, spent_ms=400_000)
+    assert (shop.found().step, shop.found().progress, shop.found().spent_ms) == (18, 37, 440_000)
+    shop.store.jobs.advance(again, Phase.DENOISING, 21, 39)
+    shop.store.jobs.renew(again, LEASE_MS, 91_000, spent_ms=480_000)
+    assert (shop.found().step, shop.found().progress, shop.found().spent_ms) == (21, 39, 480_000)
+
+
+def test_a_step_hears_of_a_wish_to_cancel(shop: Shop) -> None:
+    shop.accept()
+    job = shop.claim()
+    shop.store.jobs.cancel("J1", 3000)
+    assert shop.store.jobs.advance(job, Phase.DENOISING, 1, 2)
+
+
 def test_a_failure_that_may_pass_waits_and_is_limited(shop: Shop) -> None:
     shop.accept()
     jobs = shop.store.jobs

@@ -97,6 +97,8 @@ def test_an_estimate_adds_up_what_stands_before_the_end(shop: Shop, ask: Ask) ->
     assert views.eta_s("slow behind") == pytest.approx(0.3 + 6 + 3 + 10)
     shop.claim()
     assert views.eta_s("slow behind") == pytest.approx((0.3 + 6 + 3) / 2 + 10), "two at work"
+    shop.store.jobs.release(running, 3000)
+    assert views.eta_s("running") == pytest.approx(6 + 0.3), "it goes on from where it stood"
     shop.accept("never rendered", request=ask(num_frames=13))
     assert views.eta_s("never rendered") is None
 

@@ -7,7 +7,7 @@
 UPDATE jobs
 SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
     lease_owner = :owner, lease_host = :host, lease_ends_at = :lease_ends_at,
-    phase = 'encoding_prompt', step = 0, progress = 0,
+    phase = 'encoding_prompt',
     started_at = coalesce(started_at, :now), changed_at = :now
 WHERE seq = (
     SELECT seq FROM jobs

@@ -36,6 +36,8 @@ CREATE TABLE jobs (
     step             BIGINT  NOT NULL DEFAULT 0 CHECK (step >= 0),
     step_ms          BIGINT  CHECK (step_ms >= 0),
     progress         BIGINT  NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
+    -- How long it was rendered, in all claims together; waiting is no part of it.
+    spent_ms         BIGINT  NOT NULL DEFAULT 0 CHECK (spent_ms >= 0),
     accepted_at      BIGINT  NOT NULL,
     changed_at       BIGINT  NOT NULL,
     started_at       BIGINT,

@@ -36,6 +36,8 @@ CREATE TABLE jobs (
     step             INTEGER NOT NULL DEFAULT 0 CHECK (step >= 0),
     step_ms          INTEGER CHECK (step_ms >= 0),
     progress         INTEGER NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
+    -- How long it was rendered, in all claims together; waiting is no part of it.
+    spent_ms         INTEGER NOT NULL DEFAULT 0 CHECK (spent_ms >= 0),
     accepted_at      INTEGER NOT NULL,
     changed_at       INTEGER NOT NULL,
     started_at       INTEGER,
