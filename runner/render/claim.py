@@ -26,6 +26,7 @@ from runner.render.mode import SAFE, USUAL
 from runner.render.output import Output
 from runner.render.picture import PictureLost
 from runner.render.progress import percent
+from runner.render.transformer import PresetLost
 from runner.stage import EXIT_AT_ONCE, Stage
 
 log = get_logger()
@@ -111,7 +112,8 @@ class Claim:
         steps, began_at = self.job.request.steps, self._began_at
         found = percent(Phase.DENOISING, began_at, steps) if began_at else 0
         self._progress = max(percent(phase, done, steps), found, self._progress)
-        step = {Phase.ENCODING_PROMPT: began_at, Phase.DENOISING: done}.get(phase, steps)
+        before = dict.fromkeys((Phase.LOADING_MODEL, Phase.ENCODING_PROMPT), began_at)
+        step = {**before, Phase.DENOISING: done}.get(phase, steps)
         try:
             self._stage.store.jobs.advance(self.job, phase, step, self._progress, began_at=began_at)
         except StoreUnavailable as error:
@@ -192,6 +194,8 @@ class Claim:
             self._release()
         except PictureLost as error:
             self._fail("image_lost", str(error))
+        except PresetLost as error:
+            self._fail("preset_lost", str(error))
         except Rejected as error:
             self._reject(error)
         except OSError:

@@ -1,7 +1,6 @@
 """From a request to pixels, in three phases; each says when it begins and how far it is."""
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,9 @@ def render(
         images: the folder of staged pictures.
         tell: called at the start of each phase with 0, of the denoising with the steps that were
             finished before; after each step with the number of finished steps; while encoding the
-            prompt or decoding, after each piece with the percent that is done. Whatever it raises
-            ends the render and leaves the model as good as new.
+            prompt, loading another transformer (`LOADING_MODEL`, only if the preset needs one) or
+            decoding, after each piece with the percent that is done. Whatever it raises ends the
+            render and leaves the model as good as new.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
             error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
@@ -59,6 +59,7 @@ def render(
     Raises:
         torch.OutOfMemoryError: there is too little memory for any of them.
         Rejected: the result is broken; what was written is to be thrown away.
+        PresetLost: the preset has no weights that can be used.
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request, tell)
@@ -107,8 +108,10 @@ def denoise(
     gone on from, bit for bit: the pipeline then sees only the steps that are left.
 
     Raises:
+        PresetLost: the preset has no weights that can be used.
         Rejected: there is NaN or infinity among them; said after the first step that shows it.
     """
+    model.take_up(request.preset, lambda done: tell(Phase.LOADING_MODEL, done))
     noise = torch.Generator("cpu").manual_seed(request.seed)
     preset = model.abilities.presets[request.preset]
     scheduler = model.fresh_scheduler(preset, noise)
@@ -128,7 +131,7 @@ def denoise(
 
     pipeline, picture = beginning(model, request, images)
     pipeline.scheduler = scheduler
-    with caching(model, request, began_at) if mode.skips else nullcontext():
+    with caching(model, request, began_at) if mode.skips else model.unhurried():
         output = pipeline(
             **picture,
             **embeddings,
