@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -32,11 +32,12 @@ console = Console(stderr=True, highlight=False, markup=False)
 
 @dataclass(frozen=True)
 class Asked:
-    """One prompt of the measurement: what it asks for, and from which picture it starts."""
+    """One prompt of the measurement: what it asks for, from which picture it starts, and how."""
 
     triple: Triple
     seed: int
     picture: Frames | None = None
+    preset: str = USUAL
 
 
 def measure(folder: Path, preset: str = USUAL) -> dict[str, float]:
@@ -64,7 +65,7 @@ def _measured(model: Model, preset: str) -> dict[str, float]:
     started = time.monotonic()
     wanted = prompts()
     for number, asked in enumerate(wanted, 1):
-        frames = render(model, asked, preset=preset)
+        frames = render(model, replace(asked, preset=preset))
         marks = list(marks_of(frames, asked.triple))
         kinds = ["image"] if asked.picture is not None else ["all"]
         if asked.picture is None and world.unseen(*asked.triple):
@@ -109,14 +110,13 @@ def render(
     model: Model,
     asked: Asked,
     *,
-    preset: str = USUAL,
     prompt: str | None = None,
     guidance_scale: float | None = None,
     negative_prompt: str = "",
 ) -> Frames:
     """Render one clip as the service does, and read the MP4 back: uint8 `[f, h, w, 3]`."""
     able = model.abilities
-    bundle = able.presets[preset]
+    preset = able.presets[asked.preset]
     width, height = able.size_for(None)
     with tempfile.TemporaryDirectory() as scratch:
         if asked.picture is not None:
@@ -129,9 +129,9 @@ def render(
             height=height,
             num_frames=able.num_frames,
             fps=able.fps,
-            preset=preset,
-            steps=bundle.steps,
-            guidance_scale=bundle.guidance_scale if guidance_scale is None else guidance_scale,
+            preset=asked.preset,
+            steps=preset.steps,
+            guidance_scale=preset.guidance_scale if guidance_scale is None else guidance_scale,
             seed=asked.seed,
         )
         file = Path(scratch) / "clip.mp4"
