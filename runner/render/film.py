@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -43,9 +43,8 @@ def render(
         images: the folder of staged pictures.
         tell: called at the start of each phase with 0, of the denoising with the steps that were
             finished before; after each step with the number of finished steps; while encoding the
-            prompt, loading another transformer (`LOADING_MODEL`, only if the preset needs one) or
-            decoding, after each piece with the percent that is done. Whatever it raises ends the
-            render and leaves the model as good as new.
+            prompt, loading another transformer (only if the preset has one) or decoding, after each
+            piece with the percent that is done. What it raises ends the render and does no harm.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out meanwhile it meets that
             error, and is called again with all frames from the first. `ENCODING_VIDEO` begins when
@@ -59,7 +58,7 @@ def render(
     Raises:
         torch.OutOfMemoryError: there is too little memory for any of them.
         Rejected: the result is broken; what was written is to be thrown away.
-        PresetLost: the preset has no weights that can be used.
+        PresetLost: as `Model.take_up`.
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request, tell)
@@ -108,17 +107,16 @@ def denoise(
     gone on from, bit for bit: the pipeline then sees only the steps that are left.
 
     Raises:
-        PresetLost: the preset has no weights that can be used.
-        Rejected: there is NaN or infinity among them; said after the first step that shows it.
+        PresetLost, Rejected: as `Model.take_up`; a step left NaN or infinity.
     """
     model.take_up(request.preset, lambda done: tell(Phase.LOADING_MODEL, done))
     noise = torch.Generator("cpu").manual_seed(request.seed)
     preset = model.abilities.presets[request.preset]
     scheduler = model.fresh_scheduler(preset, noise)
-    begun = kept.take() if kept else None
-    began_at = begun.step if begun else 0
-    if begun:
-        scheduler.resume(begun.step, dict(begun.scheduler))
+    began_at = 0
+    if begun := kept.take() if kept else None:
+        began_at = begun.step
+        scheduler.resume(began_at, dict(begun.scheduler))
     tell(Phase.DENOISING, began_at)
 
     def after_step(_pipe: object, step: int, _time: object, made: Any) -> dict[str, Any]:
@@ -142,8 +140,7 @@ def denoise(
             callback_on_step_end=after_step,
             output_type="latent",
         )
-    latents: torch.Tensor = output.frames
-    return latents
+    return cast("torch.Tensor", output.frames)
 
 
 def beginning(model: Model, request: Request, images: Path) -> tuple[Any, dict[str, Image.Image]]:
