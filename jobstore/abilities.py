@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DESCRIPTION = "wan22.json"
+CONFIG = "config.json"  # of a transformer; it comes last, when its weights are there
 USUAL = "quality"  # the preset of a request that names none
 
 Task = Literal["text", "image"]
@@ -22,7 +23,8 @@ class Preset(BaseModel):
 
     `about` tells a caller what he gets. `cache_threshold` lets the step cache leave out forward
     passes as long as the error that it expects of them stays below. `sigmas` are the noise levels
-    of a distilled model, one per step, the first 1. `transformer` is the folder of its weights.
+    of a distilled model, one per step, the first 1. `transformer` is the folder of its weights: the
+    renderer swaps it in when it is another than that of the job before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,7 +34,7 @@ class Preset(BaseModel):
     guidance_scale: float
     cache_threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     sigmas: list[Annotated[float, Field(gt=0, le=1)]] | None = None
-    transformer: str = "transformer"
+    transformer: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "transformer"
 
     @model_validator(mode="after")
     def _has_a_sigma_per_step(self) -> Self:
@@ -103,10 +105,11 @@ class Abilities(BaseModel):
             ValueError: it is not one.
         """
         described = cls.model_validate_json((model / DESCRIPTION).read_bytes())
+        usual = described.usual.transformer
         there = {
             name: preset
             for name, preset in described.presets.items()
-            if name == USUAL or (model / preset.transformer).is_dir()
+            if preset.transformer == usual or (model / preset.transformer / CONFIG).is_file()
         }
         return described.model_copy(update={"presets": there})
 

@@ -17,6 +17,13 @@ from jobstore.errors import SettingsWrong
 EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoint"
 PUBLISHED_MODEL = "Wan2.2-TI2V-5B"
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
+NATIVE = "native"
+ATTENTIONS = (
+    *(NATIVE, "_native_cudnn", "_native_efficient", "_native_flash", "_native_math", "flex"),
+    *("flash", "flash_varlen", "_flash_3", "_flash_varlen_3", "xformers", "sage", "sage_varlen"),
+    *("_sage_qk_int8_pv_fp16_cuda", "_sage_qk_int8_pv_fp16_triton", "_sage_qk_int8_pv_fp8_cuda"),
+)
+"""Ways to compute attention, as diffusers calls them; none that fetches code while it runs."""
 HEARTBEATS_PER_LEASE = 3  # so that one or two missed heartbeats do not lose a lease
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -117,6 +124,20 @@ class ModelSettings(Settings):
     checkpoint_every_step: bool = Field(
         default=False, description="render: wait after each step until it is on the disk"
     )
+    attention: str = Field(
+        NATIVE, description="render: what computes attention; unmeasured, needs its own package"
+    )
+    compile: bool = Field(
+        default=False, description="render: let torch compile the blocks; unmeasured, needs gcc"
+    )
+
+    @field_validator("attention")
+    @classmethod
+    def _is_a_way(cls, attention: str) -> str:
+        if attention not in ATTENTIONS:
+            message = f"is one of {', '.join(ATTENTIONS)}"
+            raise ValueError(message)
+        return attention
 
     @field_validator("model_dir")
     @classmethod

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from jobstore.abilities import USUAL
 from jobstore.settings import EMBEDDED_MODEL
 
 
@@ -20,7 +21,8 @@ def main() -> None:
     if asked.command == "sheet":
         measure.sheet(asked.folder, asked.to)
     else:
-        print(json.dumps(measure.measure(asked.folder)), flush=True)
+        preset = asked.preset if asked.command == "measure" else USUAL
+        print(json.dumps(measure.measure(asked.folder, preset)), flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -43,6 +45,8 @@ def arguments() -> argparse.Namespace:
             command.add_argument(
                 "--processes", type=int, default=os.cpu_count(), help="one for each core"
             )
+        if name == "measure":
+            command.add_argument("--preset", default=USUAL, help=f"one of the model's ({USUAL})")
         if name == "sheet":
             command.add_argument("--to", type=Path, required=True, help="the PNG to write")
     return parser.parse_args()

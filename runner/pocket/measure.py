@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from rich.console import Console
 
-from jobstore.abilities import Abilities
+from jobstore.abilities import USUAL, Abilities
 from jobstore.job import Phase, Request
 from runner.pocket import captions, world
 from runner.pocket.judge import Frames, judge
@@ -32,15 +32,16 @@ console = Console(stderr=True, highlight=False, markup=False)
 
 @dataclass(frozen=True)
 class Asked:
-    """One prompt of the measurement: what it asks for, and from which picture it starts."""
+    """One prompt of the measurement: what it asks for, from which picture it starts, and how."""
 
     triple: Triple
     seed: int
     picture: Frames | None = None
+    preset: str = USUAL
 
 
-def measure(folder: Path) -> dict[str, float]:
-    """Render all prompts of the measurement and judge them.
+def measure(folder: Path, preset: str = USUAL) -> dict[str, float]:
+    """Render all prompts of the measurement with a preset, and judge them.
 
     Returns:
         The shares of clips whose colour, direction (growing and shrinking among them) and shape
@@ -48,7 +49,7 @@ def measure(folder: Path) -> dict[str, float]:
         start from a picture (`image_`); the peak signal to noise ratios in dB; seconds a clip.
     """
     with opened(folder) as model:
-        return _measured(model)
+        return _measured(model, preset)
 
 
 @contextmanager
@@ -58,14 +59,14 @@ def opened(folder: Path) -> Iterator[Model]:
         yield load(folder, Abilities.read(folder), Path(embeddings))
 
 
-def _measured(model: Model) -> dict[str, float]:
+def _measured(model: Model, preset: str) -> dict[str, float]:
     found = {"all": Counter[str](), "unseen": Counter[str](), "image": Counter[str]()}
     first, trip = [], []
     started = time.monotonic()
     wanted = prompts()
     for number, asked in enumerate(wanted, 1):
-        frames = render(model, asked)
-        marks = list(_marks(frames, asked.triple))
+        frames = render(model, replace(asked, preset=preset))
+        marks = list(marks_of(frames, asked.triple))
         kinds = ["image"] if asked.picture is not None else ["all"]
         if asked.picture is None and world.unseen(*asked.triple):
             kinds.append("unseen")
@@ -115,6 +116,7 @@ def render(
 ) -> Frames:
     """Render one clip as the service does, and read the MP4 back: uint8 `[f, h, w, 3]`."""
     able = model.abilities
+    preset = able.presets[asked.preset]
     width, height = able.size_for(None)
     with tempfile.TemporaryDirectory() as scratch:
         if asked.picture is not None:
@@ -127,8 +129,9 @@ def render(
             height=height,
             num_frames=able.num_frames,
             fps=able.fps,
-            steps=able.usual.steps,
-            guidance_scale=able.usual.guidance_scale if guidance_scale is None else guidance_scale,
+            preset=asked.preset,
+            steps=preset.steps,
+            guidance_scale=preset.guidance_scale if guidance_scale is None else guidance_scale,
             seed=asked.seed,
         )
         file = Path(scratch) / "clip.mp4"
@@ -210,7 +213,8 @@ def _drawn(triple: Triple, seed: int) -> Frames:
     return pixels
 
 
-def _marks(frames: Frames, triple: Triple) -> Iterator[str]:
+def marks_of(frames: Frames, triple: Triple) -> Iterator[str]:
+    """Name what is right about a clip, and `count` in any case."""
     seen = judge(frames)
     yield "count"
     pairs = zip(

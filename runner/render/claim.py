@@ -18,13 +18,12 @@ from jobstore.job import Job, Phase, Video
 from jobstore.moves import State
 from jobstore.settings import ModelSettings
 from runner.render.checkpoint import identity
-from runner.render.ends import Cancelled, DeadlineExceeded, Stopped
+from runner.render.ends import Cancelled, Hopeless, Stopped
 from runner.render.judgement import Reason, Rejected
 from runner.render.keep import Checkpoints
 from runner.render.mode import SAFE, USUAL
 from runner.render.output import Output
 from runner.render.patience import Patience
-from runner.render.picture import PictureLost
 from runner.render.progress import percent
 from runner.stage import Stage, end_here
 
@@ -108,7 +107,8 @@ class Claim:
         self._time(phase, done)
         steps, began_at = self.job.request.steps, self._began_at
         whole = percent(phase, done, steps)
-        step = {Phase.ENCODING_PROMPT: began_at, Phase.DENOISING: done}.get(phase, steps)
+        before = dict.fromkeys((Phase.LOADING_MODEL, Phase.ENCODING_PROMPT), began_at)
+        step = {**before, Phase.DENOISING: done}.get(phase, steps)
         try:
             if self._stage.store.jobs.advance(self.job, phase, step, whole, began_at=began_at):
                 self._cancelled.set()
@@ -185,10 +185,8 @@ class Claim:
             log.info("job.cancelled")
         except Stopped:
             self._release()
-        except DeadlineExceeded as error:
-            self._fail("deadline_exceeded", str(error))
-        except PictureLost as error:
-            self._fail("image_lost", str(error))
+        except Hopeless as error:
+            self._fail(error.error_code, str(error))
         except Rejected as error:
             self._reject(error)
         except OSError:

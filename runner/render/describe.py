@@ -29,6 +29,9 @@ Source:
 REPOSITORY = "Wan-AI/Wan2.2-TI2V-5B-Diffusers"
 """Where the weights are, at the hub of Hugging Face; which revision of it, is said below."""
 
+DRAFT_REPOSITORY = "FastVideo/FastWan2.2-TI2V-5B-FullAttn-Diffusers"
+"""Where the transformer of the preset `draft` is, in bfloat16; licence Apache-2.0."""
+
 WAN22_TI2V_5B = Abilities(
     format=2,
     name="Wan2.2-TI2V-5B",
@@ -57,7 +60,9 @@ WAN22_TI2V_5B = Abilities(
             cache_threshold=0.03,
         ),
         "fast": Preset(
-            about="As balanced, with a bolder cache: 52 of 100 are made.",
+            about=(
+                "As balanced, with a bolder cache: from text 50 of 100 are made, from a picture 52."
+            ),
             steps=FULL_STEPS,
             guidance_scale=FULL_GUIDANCE,
             cache_threshold=0.06,

@@ -1,4 +1,4 @@
-"""What ends a render before its end, without anything being broken."""
+"""What ends a render before its end, though the machine is as it should be."""
 
 
 class Stopped(Exception):
@@ -9,8 +9,19 @@ class Cancelled(Exception):
     """Somebody asked for the job to be cancelled."""
 
 
-class DeadlineExceeded(Exception):
-    """A job was rendered for longer than it may; the message is for whoever asked for it."""
+class Hopeless(Exception):
+    """A job fails for good: to try again would end the same way.
+
+    The message is for whoever asked for it; `error_code` is what programs go by.
+    """
+
+    error_code: str
+
+
+class DeadlineExceeded(Hopeless):
+    """A job was rendered for longer than it may."""
+
+    error_code = "deadline_exceeded"
 
     def __init__(self, deadline_s: float) -> None:
         """Say how long that is."""

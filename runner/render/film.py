@@ -1,9 +1,8 @@
 """From a request to pixels, in three phases; each says when it begins and how far it is."""
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from PIL import Image
@@ -50,8 +49,8 @@ def render(
         request: what was asked.
         images: the folder of staged pictures.
         tell: called as a phase begins with 0, the denoising with the steps finished before; after
-            each step with those finished; while encoding the prompt or decoding, after each piece,
-            with percent. What it raises ends the render, and leaves the model as good as new.
+            each step with those finished; while encoding the prompt, loading another transformer or
+            decoding, after each piece, with percent. What it raises ends the render, with no harm.
         write: called once with all frames as they are decoded, in pieces: uint8 pixels of shape
             (frame, height, width, channel=3), RGB. If memory runs out it meets that error, and is
             called again from the first. `ENCODING_VIDEO` begins when it has taken the last; after
@@ -66,11 +65,13 @@ def render(
     Raises:
         torch.OutOfMemoryError: there is too little memory for any.
         Rejected: the result is broken; what was written is to be thrown away.
+        PresetLost: as `Model.take_up`.
     """
     tell(Phase.ENCODING_PROMPT, 0)
     embeddings = encode_prompt(model, request, tell)
-    with mode.attention(), midway(model, check):
-        latents = denoise(model, request, images, embeddings, tell, kept=kept, mode=mode)
+    given = (model, request, images, embeddings, tell)
+    with mode.attention():
+        latents = denoise(*given, kept=kept, mode=mode, check=check)
 
     def frames(bands: Bands) -> Iterator[Frames]:
         tell(Phase.DECODING, 0)
@@ -107,6 +108,7 @@ def denoise(
     *,
     mode: Mode = USUAL,
     kept: Checkpoints | None = None,
+    check: Check = unchecked,
 ) -> torch.Tensor:
     """Denoise: float32 latents of shape (1, channel, 1 + (frame - 1) / 4, height / 16, width / 16).
 
@@ -114,15 +116,16 @@ def denoise(
     gone on from, bit for bit: the pipeline then sees only the steps that are left.
 
     Raises:
-        Rejected: there is NaN or infinity among them; said after the first step that shows it.
+        PresetLost, Rejected: as `Model.take_up`; a step left NaN or infinity.
     """
+    model.take_up(request.preset, lambda done: tell(Phase.LOADING_MODEL, done))
     noise = torch.Generator("cpu").manual_seed(request.seed)
     preset = model.abilities.presets[request.preset]
     scheduler = model.fresh_scheduler(preset, noise)
-    begun = kept.take() if kept else None
-    began_at = begun.step if begun else 0
-    if begun:
-        scheduler.resume(begun.step, dict(begun.scheduler))
+    began_at = 0
+    if begun := kept.take() if kept else None:
+        began_at = begun.step
+        scheduler.resume(began_at, dict(begun.scheduler))
     tell(Phase.DENOISING, began_at)
 
     def after_step(_pipe: object, step: int, _time: object, made: Any) -> dict[str, Any]:
@@ -135,7 +138,8 @@ def denoise(
 
     pipeline, picture = beginning(model, request, images)
     pipeline.scheduler = scheduler
-    with caching(model, request, began_at) if mode.skips else nullcontext():
+    speed = caching(model, request, began_at) if mode.skips else model.unhurried()
+    with speed, midway(model, check):
         output = pipeline(
             **picture,
             **embeddings,
@@ -146,8 +150,7 @@ def denoise(
             callback_on_step_end=after_step,
             output_type="latent",
         )
-    latents: torch.Tensor = output.frames
-    return latents
+    return cast("torch.Tensor", output.frames)
 
 
 def beginning(model: Model, request: Request, images: Path) -> tuple[Any, dict[str, Image.Image]]:

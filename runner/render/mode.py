@@ -1,8 +1,9 @@
 """How a request is rendered: as fast as the machine can, or in another, slower way.
 
 The safe mode is for a result that was rejected. It has the same seed, begins at the first step, and
-takes no shortcut that the usual mode takes: no step cache, no checkpoint; the decoder computes in
-float32, in narrow bands, and attention goes through another kernel of torch where there is one.
+takes no shortcut that the usual mode takes: no step cache, no checkpoint, nothing that the settings
+say of speed; the decoder computes in float32, in narrow bands, and attention goes through another
+kernel of torch where there is one.
 
 It can help against what happened once (a flipped bit, a race) and against a fault of one kernel or
 of one precision. It cannot help against broken weights, or a request from which nothing else comes:
@@ -24,7 +25,8 @@ class Mode:
 
     `rungs` are tried to decode, the first first; `precision` is that of the decoder, None for the
     one it was loaded in; `kernels` of attention are taken in this order, none for torch's choice.
-    `skips`: what was done before is made use of, and passes that change little are left out.
+    `skips`: what was done before is made use of, passes that change little are left out, and the
+    settings of the transformer's speed count.
     """
 
     name: str

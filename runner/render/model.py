@@ -1,22 +1,25 @@
 """The model: loaded once, kept between jobs; both pipelines share its parts."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import WanImageToVideoPipeline, WanPipeline
+from diffusers import WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
 from diffusers.utils import logging as diffusers_logging
 from transformers.utils import logging as transformers_logging
 
 from jobstore.abilities import Abilities, Preset
+from jobstore.settings import NATIVE
 from runner.render.embeddings import Embeddings
 from runner.render.scheduler import DMD, UniPC
 from runner.render.text import TextEncoder
+from runner.render.transformer import PLAIN, PresetLost, Speed, Transformers, precision_on
 from runner.render.weights.manifest import look_at
-from runner.render.weights.read import DIFFUSERS, opened, paths
+from runner.render.weights.read import DIFFUSERS, paths
 from runner.render.weights.readahead import Tell, read_ahead
 
 
@@ -35,6 +38,50 @@ class Model:
     image: WanImageToVideoPipeline
     embeddings: Embeddings
     scheduler_config: Mapping[str, Any]
+    transformers: Transformers
+
+    def take_up(self, name: str, tell: Callable[[int], None]) -> None:
+        """Have the transformer of a preset on the device, whichever was there before.
+
+        That one is dropped first. If this fails, or is ended by `tell`, none is there, and the next
+        call brings what it needs.
+
+        Args:
+            name: of the preset.
+            tell: called with the percent of its weights that have come from the disk; not at all if
+                it is there already.
+
+        Raises:
+            PresetLost: there is no such preset, or its own weights are missing or broken.
+            OSError: those of the usual preset are.
+        """
+        usual = self.abilities.usual.transformer
+        if name not in self.abilities.presets:
+            message = f"This renderer knows no preset {name}: was it restarted since that is there?"
+            raise PresetLost(message)
+        wanted = self.abilities.presets[name].transformer
+        if wanted == self.transformers.present:
+            return
+        try:
+            self._swap(wanted, tell)
+        except OSError as error:
+            if wanted == usual:
+                raise
+            message = f"The weights of preset {name} cannot be used: {error}"
+            raise PresetLost(message) from error
+
+    def _swap(self, wanted: str, tell: Callable[[int], None]) -> None:
+        files = self.transformers.look(wanted)
+        self.transformers.present = None
+        self._hand_out(None)
+        gc.collect()  # the hooks of a step cache refer to it in circles
+        torch.cuda.empty_cache()
+        read_ahead(files, in_percent(tell))
+        self._hand_out(self.transformers.read(wanted))
+
+    def _hand_out(self, transformer: WanTransformer3DModel | None) -> None:
+        for pipeline in (self.text, self.image):
+            pipeline.register_modules(transformer=transformer)
 
     @property
     def gpu(self) -> str | None:
@@ -52,6 +99,20 @@ class Model:
             yield
         finally:
             transformer.to(self.device)
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Let the transformer meanwhile run as it is, whatever the settings say of its speed."""
+        transformer: Any = self.text.transformer
+        speed = self.transformers.speed
+        if speed.attention != NATIVE:
+            transformer.set_attention_backend(NATIVE)
+        try:
+            with torch.compiler.set_stance("force_eager") if speed.compile else nullcontext():
+                yield
+        finally:
+            if speed.attention != NATIVE:
+                transformer.set_attention_backend(speed.attention)
 
     @contextmanager
     def decoding_in(self, precision: torch.dtype | None) -> Iterator[None]:
@@ -81,7 +142,28 @@ def untold(_done_bytes: int, _total_bytes: int) -> None:
     """Tell nobody how far the loading is."""
 
 
-def load(folder: Path, abilities: Abilities, embeddings: Path, tell: Tell = untold) -> Model:
+def in_percent(tell: Callable[[int], None]) -> Tell:
+    """Tell of bytes in whole percent, and of each only once."""
+    told = -1
+
+    def tell_bytes(done_bytes: int, total_bytes: int) -> None:
+        nonlocal told
+        percent = 100 * done_bytes // max(total_bytes, 1)
+        if percent > told:
+            told = percent
+            tell(percent)
+
+    return tell_bytes
+
+
+def load(
+    folder: Path,
+    abilities: Abilities,
+    embeddings: Path,
+    tell: Tell = untold,
+    *,
+    speed: Speed = PLAIN,
+) -> Model:
     """Load a checkpoint in the diffusers format of Wan 2.2 TI2V-5B, onto the GPU if there is one.
 
     The transformer, the text encoder and the decoder run in one precision, see `precision_on`;
@@ -94,19 +176,24 @@ def load(folder: Path, abilities: Abilities, embeddings: Path, tell: Tell = unto
         abilities: what its description says.
         embeddings: the folder where embeddings of texts are kept.
         tell: called with the bytes that have come from the disk, and those that will.
+        speed: what the settings say of the transformers.
 
     Raises:
         OSError: a file of the checkpoint is missing or broken.
+        SettingsWrong: the transformers cannot compute as the settings want.
     """
     look_at(folder)
     speak_with_our_voice()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    precision = precision_on(device, folder / "transformer")
-    parts = (folder / "transformer", folder / "vae")
+    transformers = Transformers(folder, device, speed)
+    first = abilities.usual.transformer
+    precision = precision_on(device, folder / first)
+    parts = (folder / first, folder / "vae")
     read_ahead([file for part in parts for file in paths(part, DIFFUSERS)], tell)
     text = WanPipeline.from_pretrained(
         folder,
         text_encoder=None,
+        transformer=transformers.read(first),
         dtype={"default": precision, "vae": torch.float32},
         expand_timesteps=False,
         local_files_only=True,
@@ -115,21 +202,7 @@ def load(folder: Path, abilities: Abilities, embeddings: Path, tell: Tell = unto
     text.to(device)
     encoder = TextEncoder(folder, text.tokenizer, device, precision)
     kept = Embeddings(embeddings, encoder, abilities.revision)
-    return paired(abilities, device, text, kept)
-
-
-def precision_on(device: torch.device, transformer: Path) -> torch.dtype:
-    """Choose what a checkpoint runs in: bfloat16 on a GPU, on a CPU what needs no second copy.
-
-    There the weights of a transformer that is stored in bfloat16 stay the mapped pages of its
-    files: those of the 5B would take 19 GiB of memory in float32.
-
-    Raises:
-        WeightsBroken: a file of the transformer is missing or broken.
-    """
-    with opened(transformer, paths(transformer, DIFFUSERS)) as weights:
-        half = device.type == "cuda" or weights.holds("BF16")
-    return torch.bfloat16 if half else torch.float32
+    return paired(abilities, text, kept, transformers)
 
 
 def decode_in(vae: Any, precision: torch.dtype) -> None:
@@ -144,7 +217,7 @@ def decode_in(vae: Any, precision: torch.dtype) -> None:
 
 
 def paired(
-    abilities: Abilities, device: torch.device, text: WanPipeline, embeddings: Embeddings
+    abilities: Abilities, text: WanPipeline, embeddings: Embeddings, transformers: Transformers
 ) -> Model:
     """Put the pipeline for pictures beside the one for text, over the same parts."""
     image = WanImageToVideoPipeline(
@@ -157,7 +230,8 @@ def paired(
     )
     for pipeline in (text, image):
         pipeline.set_progress_bar_config(disable=True)
-    return Model(abilities, device, text, image, embeddings, text.scheduler.config)
+    config = text.scheduler.config
+    return Model(abilities, transformers.device, text, image, embeddings, config, transformers)
 
 
 def speak_with_our_voice() -> None:

@@ -4,9 +4,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from runner.render.ends import Hopeless
 
-class PictureLost(Exception):
-    """The staged picture is gone or cannot be read: the job can never be rendered."""
+
+class PictureLost(Hopeless):
+    """The staged picture is gone or cannot be read."""
+
+    error_code = "image_lost"
 
 
 def open_covering(file: Path, width: int, height: int) -> Image.Image:

@@ -28,6 +28,7 @@ from runner.render.meter import Meter
 from runner.render.model import Model, load
 from runner.render.output import sweep
 from runner.render.sidecar import Course, sidecar, tags
+from runner.render.transformer import Speed
 from runner.render.weights.readahead import progress
 from runner.stage import Stage
 
@@ -73,7 +74,9 @@ class Render:
             loading = progress(done_bytes, total_bytes, time.monotonic() - began)
             self.facts = {"model_loaded": False, "loading": loading}
 
-        self._model = load(self.settings.model, abilities, self.settings.embeddings, tell)
+        settings = self.settings
+        speed = Speed(settings.attention, settings.compile)
+        self._model = load(settings.model, abilities, settings.embeddings, tell, speed=speed)
         self.ahead = Ahead(self._model, self.stage.store.views, self.stage.stopping)
         self._sweep()
         self.facts = {

@@ -15,10 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
-from runner.render.describe import REPOSITORY, WAN22_TI2V_5B
+from runner.render.describe import DRAFT_REPOSITORY, REPOSITORY, WAN22_TI2V_5B
 
 LFS = (".safetensors", "tokenizer.json")
 PIECE = 1 << 18
+DRAFT = "transformer_draft/"  # what the second repository has as transformer/
+NEWEST = "d" * 40  # the revision of that one
 
 
 class File:
@@ -40,11 +42,17 @@ class File:
 
 
 class Hub:
-    """One repository with one revision, at a URL of its own."""
+    """A repository with one revision, and that of the draft's transformer, at a URL of its own.
 
-    def __init__(self, folder: Path) -> None:
+    All files are named as they are in a checkpoint.
+    """
+
+    def __init__(self, folder: Path, draft: Path | None = None) -> None:
         paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         self.files = {path.relative_to(folder).as_posix(): File(path) for path in paths}
+        for path in sorted(draft.iterdir()) if draft else ():
+            self.files[f"{DRAFT}{path.name}"] = File(path)
+        self.newest = NEWEST
         self.asked: list[str] = []
         self.sent: Counter[str] = Counter()
         self.cuts: dict[str, tuple[int, bool]] = {}  # after so many bytes; rudely, or in good order
@@ -81,14 +89,26 @@ class Answer(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         revision = WAN22_TI2V_5B.revision
         if path == f"/api/models/{REPOSITORY}/tree/{revision}":
-            tree = [file.listed(path) for path, file in self.hub.files.items()]
-            self.whole(json.dumps(tree).encode(), {"Content-Type": "application/json"})
+            self.tree({p: f for p, f in self.hub.files.items() if not p.startswith(DRAFT)})
+        elif path == f"/api/models/{DRAFT_REPOSITORY}":
+            told = {"id": DRAFT_REPOSITORY, "sha": self.hub.newest}
+            self.whole(json.dumps(told).encode(), {"Content-Type": "application/json"})
+        elif path == f"/api/models/{DRAFT_REPOSITORY}/tree/{NEWEST}":
+            draft = {p: f for p, f in self.hub.files.items() if p.startswith(DRAFT)}
+            renamed = {f"transformer/{p.removeprefix(DRAFT)}": f for p, f in draft.items()}
+            self.tree({"README.md": File(Path(__file__)), **renamed})
+        elif found := re.fullmatch(rf"/{DRAFT_REPOSITORY}/resolve/{NEWEST}/transformer/(.+)", path):
+            self.resolve(f"{DRAFT}{found[1]}")
         elif found := re.fullmatch(rf"/{REPOSITORY}/resolve/{revision}/(.+)", path):
             self.resolve(found[1])
         elif path.startswith("/store/"):
             self.content(path.removeprefix("/store/"))
         else:
             self.whole(b"", {"X-Error-Code": "RevisionNotFound"}, status=404)
+
+    def tree(self, files: dict[str, File]) -> None:
+        tree = [file.listed(path) for path, file in files.items()]
+        self.whole(json.dumps(tree).encode(), {"Content-Type": "application/json"})
 
     def resolve(self, path: str) -> None:
         """Large files lie elsewhere."""

@@ -17,8 +17,8 @@ def repository(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def hub(repository: Path) -> Iterator[Hub]:
-    with Hub(repository) as hub:
+def hub(repository: Path, embedded: Path) -> Iterator[Hub]:
+    with Hub(repository, embedded / "transformer") as hub:
         yield hub
 
 

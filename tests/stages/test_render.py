@@ -202,6 +202,18 @@ def test_a_picture_that_is_gone_fails_its_job_at_once(
     assert (found(stage).state, found(stage).error_code) == ("failed", "image_lost")
 
 
+def test_a_preset_without_weights_fails_its_jobs_and_no_others(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    accept(stage, ask(preset="gone"))
+    accept(stage, ask(), "J2")
+    assert tick(render)
+    assert (found(stage).state, found(stage).error_code) == ("failed", "preset_lost")
+    assert "knows no preset gone" in (found(stage).error or "")
+    assert tick(render)
+    assert found(stage, "J2").state is State.RENDERED
+
+
 def test_nothing_is_claimed_before_the_model_is_loaded(
     stage: Stage, ask: Ask, tmp_path: Path
 ) -> None:

@@ -47,6 +47,8 @@ def test_a_preset_without_its_weights_is_not_offered(tmp_path: Path) -> None:
     (tmp_path / DESCRIPTION).write_text(WAN22_TI2V_5B.model_dump_json())
     assert set(Abilities.read(tmp_path).presets) == {"quality", "balanced", "fast"}
     (tmp_path / "transformer_draft").mkdir()
+    assert "draft" not in Abilities.read(tmp_path).presets, "it is still on its way"
+    (tmp_path / "transformer_draft" / "config.json").touch()
     assert "draft" in Abilities.read(tmp_path).presets
 
 

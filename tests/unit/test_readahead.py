@@ -15,7 +15,7 @@ from jobstore.job import Stage
 from jobstore.settings import ModelSettings, read
 from local.running import Running
 from runner import stage as stages
-from runner.render.model import precision_on
+from runner.render.transformer import precision_on
 from runner.render.weights import readahead
 from runner.render.weights.readahead import progress, read_ahead
 from runner.render.work import Render

@@ -3,9 +3,17 @@
 from pathlib import Path
 
 import pytest
+from diffusers.models.attention_dispatch import AttentionBackendName
 
 from jobstore.errors import SettingsWrong
-from jobstore.settings import GatewaySettings, ModelSettings, Settings, StorageSettings, read
+from jobstore.settings import (
+    ATTENTIONS,
+    GatewaySettings,
+    ModelSettings,
+    Settings,
+    StorageSettings,
+    read,
+)
 
 NAMES = [name.upper() for name in GatewaySettings.model_fields]
 
@@ -38,6 +46,21 @@ def test_a_good_environment_is_enough(tmp_path: Path) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.store_url == f"sqlite:///{tmp_path}/jobs.db"
     assert settings.abilities().name == "pocket"
+
+
+def test_the_ways_to_compute_attention_are_those_of_the_library() -> None:
+    """All but those that fetch code while they run, and those of other machines than ours."""
+    known = {each.value for each in AttentionBackendName}
+    assert set(ATTENTIONS) < known
+    others = ("_hub", "npu", "xla", "sm90")
+    assert {name for name in known if not name.endswith(others)} == set(ATTENTIONS)
+
+
+def test_an_unknown_attention_is_refused_with_those_there_are(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("ATTENTION", "sage_hub")
+    assert faults() == [f"ATTENTION is one of {', '.join(ATTENTIONS)}"]
 
 
 def test_all_faults_are_told_at_once(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,16 +1,15 @@
 """The step cache leaves out as many passes as the ratios foretell, and nothing stays behind."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from jobstore.job import Job, Request
+from passes import counting
 from runner.render import film
 from runner.render.calibrate import calibrate
 from runner.render.checkpoint import identity
@@ -21,26 +20,6 @@ from runner.render.stepcache import computed
 
 Ask = Callable[..., Request]
 Claim = Callable[..., Job]
-
-
-@contextmanager
-def counting(transformer: Any) -> Iterator[list[int]]:
-    """Count the passes that are really made, by the work of the first and the last block."""
-    counts = [0, 0]
-
-    def count(place: int) -> Callable[..., None]:
-        def one(*_: object) -> None:
-            counts[place] += 1
-
-        return one
-
-    hooks = [
-        transformer.blocks[0].ffn.register_forward_hook(count(0)),
-        transformer.blocks[-1].ffn.register_forward_hook(count(1)),
-    ]
-    yield counts
-    for hook in hooks:
-        hook.remove()
 
 
 def with_threshold(model: Model, threshold: float) -> Model:

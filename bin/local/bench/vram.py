@@ -27,6 +27,7 @@ from runner.render.ladder import Rung, bands
 from runner.render.model import Model, decode_in, paired
 from runner.render.scheduler import DMD, UniPC
 from runner.render.text import TEXT_TOKENS
+from runner.render.transformer import Transformers
 
 GIB = 2**30
 HEIGHT, WIDTH, FRAMES = 704, 1280, 121
@@ -70,7 +71,8 @@ def our_peaks(folder: Path) -> dict[str, Peak]:
     text = without_data(WAN22_TI2V_5B.flow_shift)
     decode_in(text.vae, torch.bfloat16)
     no_texts = cast(Embeddings, None)  # what they mean is given: see `embeddings`
-    model = Dataless(**vars(paired(WAN22_TI2V_5B, META, text, no_texts)))
+    present = Transformers(folder, META, present=WAN22_TI2V_5B.usual.transformer)
+    model = Dataless(**vars(paired(WAN22_TI2V_5B, text, no_texts, present)))
     Image.new("RGB", (WIDTH, HEIGHT)).save(folder / "picture.png")
 
     def denoised(image: str | None) -> None:

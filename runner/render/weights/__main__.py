@@ -10,6 +10,7 @@ from jobstore import settings
 from jobstore.errors import SettingsWrong, Wan22Error
 from runner.render.weights.bring import bring
 from runner.render.weights.check import check
+from runner.render.weights.draft import bring_draft, is_there
 
 
 def main() -> int:
@@ -26,12 +27,20 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="bring nothing: read every byte of what is there"
     )
+    parser.add_argument(
+        "--draft",
+        action="store_true",
+        help="also bring the transformer of the preset `draft` (10 GB more); later runs keep to it",
+    )
     asked = parser.parse_args()
     try:
         folder = (asked.folder or settings.read(settings.Settings).checkpoint).absolute()
         if asked.check:
             return 0 if check(folder) else 1
-        bring(folder)
+        draft = asked.draft or is_there(folder)
+        bring(folder, more=draft)
+        if draft:
+            bring_draft(folder)
     except SettingsWrong as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -26,8 +26,12 @@ DESCRIBED = f"{WAN22_TI2V_5B.model_dump_json(indent=2)}\n".encode()
 Files = dict[str, Listed]
 
 
-def bring(folder: Path) -> None:
+def bring(folder: Path, *, more: bool = False) -> None:
     """Make a checkpoint whole, from nothing or from whatever an earlier run left.
+
+    Args:
+        folder: where it is; made if need be.
+        more: something will come beside it, so what was fetched in part stays.
 
     Raises:
         SetupRefused: the folder holds something else, the hub is away, or there is no room.
@@ -37,16 +41,22 @@ def bring(folder: Path) -> None:
     with alone(folder):
         refuse_another(folder)
         manifest = manifest_of(folder)
-        wrong = dict(manifest.faults(folder)) if manifest else {}
+        wrong = own_faults(folder, manifest) if manifest else {}
         if not (folder / DESCRIPTION).is_file() or (folder / DESCRIPTION).read_bytes() != DESCRIBED:
             wrong[DESCRIPTION] = "is not what this wan22 knows of the model"
         if manifest is None or wrong:
             manifest = mended(folder, manifest, wrong)
             manifest.write(folder)
             failpoint("weights.listed")
-        tidy(folder)
-    total = sum(listed.size for listed in manifest.files.values())
+        if not more:
+            tidy(folder)
+    total = sum(each.size for path, each in manifest.files.items() if not manifest.is_beside(path))
     say(f"{folder} is whole: {REPOSITORY} at {REVISION}, {size(total)}")
+
+
+def own_faults(folder: Path, manifest: Manifest) -> dict[str, str]:
+    """Tell what is wrong with the files of the checkpoint itself: how, by their paths."""
+    return {path: how for path, how in manifest.faults(folder) if not manifest.is_beside(path)}
 
 
 @contextmanager
@@ -121,15 +131,35 @@ def mended(folder: Path, manifest: Manifest | None, wrong: dict[str, str]) -> Ma
     failpoint("weights.described")
     digest = hashlib.sha256(DESCRIBED).hexdigest()
     files[DESCRIPTION] = Listed(size=len(DESCRIBED), sha256=digest)
-    return Manifest(repository=REPOSITORY, revision=REVISION, files=dict(sorted(files.items())))
+    mended = Manifest(repository=REPOSITORY, revision=REVISION, files=dict(sorted(files.items())))
+    return with_besides(mended, manifest) if manifest else mended
+
+
+def with_besides(own: Manifest, before: Manifest) -> Manifest:
+    """Let a manifest go on naming what an earlier one says of the folders from elsewhere."""
+    files = {path: each for path, each in before.files.items() if before.is_beside(path)}
+    return own.model_copy(
+        update={
+            "files": dict(sorted({**own.files, **files}.items())),
+            "besides": before.besides,
+            "broken": [path for path in before.broken if before.is_beside(path)],
+        }
+    )
+
+
+def online() -> None:
+    """Let the hub's client ask its hub, once it is imported.
+
+    It reads these then. Rendering has set the first, for itself; without the second the client
+    would also tell the hub what else runs here.
+    """
+    os.environ.pop("HF_HUB_OFFLINE", None)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
 def brought(folder: Path, kept: Files) -> Files:
     """Download and convert what is not kept; answers all files but the description."""
-    # The client reads these when it is imported. Rendering has set the first, for itself; without
-    # the second the client would also tell the hub what else runs here.
-    os.environ.pop("HF_HUB_OFFLINE", None)
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    online()
     from runner.render.weights import download
 
     say(f"{REPOSITORY} at {REVISION} comes into {folder}")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from runner.render.weights.faults import SetupRefused
-from runner.render.weights.layout import is_shard, weights
+from runner.render.weights.layout import DRAFT, is_shard, weights
 from runner.render.weights.manifest import MANIFEST, Manifest
 from runner.render.weights.progress import Count, Progress, say, sha256, some_at_once
 
@@ -33,7 +33,11 @@ def check(folder: Path) -> bool:
         say(f"{path} {fault}: run bin/setup {folder}, which mends it")
     surplus = [path for path in weights(folder) if path not in manifest.files]
     for path in surplus:
-        mend = f"run bin/setup {folder}" if is_shard(path) else "move it away"
+        mend = "move it away"
+        if is_shard(path):
+            mend = f"run bin/setup {folder}"
+        elif path.startswith(f"{DRAFT}/"):
+            mend = f"run bin/setup --draft {folder}, or move the folder away"
         say(f"{path} is none of this checkpoint, and might be loaded instead: {mend}")
     if altered != manifest.broken:
         manifest.model_copy(update={"broken": altered}).write(folder)

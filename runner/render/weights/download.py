@@ -3,8 +3,10 @@
 A file under its own name is whole: it was compared with what the hub states before it got it.
 """
 
+import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from jobstore.failpoints import failpoint
@@ -16,6 +18,7 @@ from runner.render.weights.layout import FETCHING
 from runner.render.weights.progress import Progress, say, size, some_at_once
 
 PARTS = ("scheduler", "text_encoder", "tokenizer", "transformer", "vae")
+TRANSFORMER = "transformer/"
 AT_ONCE = 2
 TRIES = 2
 
@@ -48,16 +51,38 @@ def listed(repository: str, revision: str) -> list[Original]:
     return originals
 
 
+def transformer(repository: str, revision: str, place: str) -> list[Original]:
+    """List the files of a revision's transformer; they go into the folder `place`.
+
+    Raises:
+        SetupRefused: the hub cannot be asked, or has none there.
+    """
+    found = {
+        each.path.removeprefix(TRANSFORMER): each
+        for each in hub.files(repository, revision)
+        if each.path.startswith(TRANSFORMER)
+    }
+    originals = [
+        replace(each, place=f"{place}/{name}")
+        for name, each in found.items()
+        if re.fullmatch(r"config\.json|[\w-]+\.safetensors(\.index\.json)?", name)
+    ]
+    if "config.json" not in found or len(originals) == 1:
+        message = f"{repository} at {revision} has no transformer in the form that is needed here"
+        raise SetupRefused(message)
+    return originals
+
+
 def still_missing(folder: Path, originals: Iterable[Original]) -> list[Original]:
     """Read what is already there, and keep those files that are as the hub states them."""
     candidates = list(originals)
-    here = [each for each in candidates if of_its_size(folder / each.path, each)]
+    here = [each for each in candidates if of_its_size(folder / each.place, each)]
     with Progress("reading what is here", sum(each.size for each in here)) as progress:
         right = some_at_once(
-            lambda each: each.is_in(folder / each.path, progress.count), here, AT_ONCE
+            lambda each: each.is_in(folder / each.place, progress.count), here, AT_ONCE
         )
-    kept = {each.path for each, is_right in zip(here, right, strict=True) if is_right}
-    return [each for each in candidates if each.path not in kept]
+    kept = {each.place for each, is_right in zip(here, right, strict=True) if is_right}
+    return [each for each in candidates if each.place not in kept]
 
 
 def of_its_size(file: Path, original: Original) -> bool:
@@ -83,7 +108,7 @@ def check_space(folder: Path, originals: list[Original], besides: int) -> None:
         SetupRefused: with the figures.
     """
     lacking = sum(each.size - already(folder, each) for each in originals)
-    replaced = sum(size_of(folder / each.path) for each in originals)
+    replaced = sum(size_of(folder / each.place) for each in originals)
     required = lacking + besides - replaced
     free = shutil.disk_usage(folder).free
     say(
@@ -125,7 +150,7 @@ def arrive(
     folder: Path, repository: str, revision: str, original: Original, progress: Progress
 ) -> None:
     """Bring one file, compare it with what the hub states, and give it its name."""
-    part, target = part_of(folder, original), folder / original.path
+    part, target = part_of(folder, original), folder / original.place
     target.unlink(missing_ok=True)
     target.parent.mkdir(exist_ok=True)
     for _ in range(TRIES):
@@ -137,9 +162,9 @@ def arrive(
             failpoint("weights.fetched")
             return
         part.unlink()
-        say(f"{original.path} arrived altered; it is thrown away")
+        say(f"{original.place} arrived altered; it is thrown away")
     message = (
-        f"{original.path} arrived altered {TRIES} times: something on the way (a proxy, a mirror in"
-        " HF_ENDPOINT, this machine's memory) changes it. Mend that, then run again"
+        f"{original.place} arrived altered {TRIES} times: something on the way (a proxy, a mirror"
+        " in HF_ENDPOINT, this machine's memory) changes it. Mend that, then run again"
     )
     raise SetupRefused(message)

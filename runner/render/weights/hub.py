@@ -27,10 +27,12 @@ AGAIN = "what is here stays, and the next run goes on from it"
 class Original:
     """A file as the hub states it: size in bytes, and what its content is known by.
 
-    Large files (LFS) are known by their SHA-256, the others by the name git gives them.
+    Large files (LFS) are known by their SHA-256, the others by the name git gives them. `place` is
+    where it goes in the checkpoint; as a rule its path.
     """
 
     path: str
+    place: str
     size: int
     name: str
     sha256: str | None
@@ -61,11 +63,27 @@ def files(repository: str, revision: str) -> list[Original]:
     return [original(entry) for entry in tree if isinstance(entry, RepoFile)]
 
 
+def newest(repository: str) -> str:
+    """Ask for the newest revision of a repository.
+
+    Raises:
+        SetupRefused: the hub cannot be asked, or does not know the repository.
+    """
+    try:
+        revision = HfApi().model_info(repository).sha
+    except (httpx2.HTTPError, OSError, ValueError) as error:
+        raise away(error) from error
+    if revision is None:
+        message = f"{constants.ENDPOINT} does not say which revision of {repository} is the newest"
+        raise SetupRefused(message)
+    return revision
+
+
 def original(entry: RepoFile) -> Original:
     """Take from an entry of the listing what is needed of it."""
     if entry.lfs:
-        return Original(entry.path, entry.lfs.size, entry.lfs.sha256, entry.lfs.sha256)
-    return Original(entry.path, entry.size, entry.blob_id, None)
+        return Original(entry.path, entry.path, entry.lfs.size, entry.lfs.sha256, entry.lfs.sha256)
+    return Original(entry.path, entry.path, entry.size, entry.blob_id, None)
 
 
 class Arriving(io.BufferedWriter):

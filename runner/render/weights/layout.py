@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from runner.render.describe import WAN22_TI2V_5B
+
 CONVERTED = "transformer/diffusion_pytorch_model.safetensors"
 SHARDS_INDEX = f"{CONVERTED}.index.json"
+DRAFT = WAN22_TI2V_5B.presets["draft"].transformer
 FETCHING = ".fetching"
 WEIGHTS = (".bin", ".ckpt", ".gguf", ".index.json", ".pt", ".pth", ".safetensors")
 

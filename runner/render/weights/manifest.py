@@ -22,10 +22,21 @@ class Listed(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Origin(BaseModel):
+    """A repository at the hub, and which revision of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repository: str
+    revision: str
+
+
 class Manifest(BaseModel):
     """The files of a checkpoint by their path in it, and where they come from.
 
-    `broken` names the files that a check found altered: until they are mended, nothing is whole.
+    `besides` names the folders whose files come from elsewhere: transformers that only one preset
+    needs. `broken` names the files that a check found altered: until they are mended, nothing is
+    whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,7 +45,12 @@ class Manifest(BaseModel):
     repository: str
     revision: str
     files: dict[str, Listed]
+    besides: dict[str, Origin] = {}
     broken: list[str] = []
+
+    def is_beside(self, path: str) -> bool:
+        """Tell whether a file is of a folder that comes from elsewhere."""
+        return path.partition("/")[0] in self.besides
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest | None":
@@ -66,10 +82,14 @@ class Manifest(BaseModel):
                 yield path, "was found altered"
 
 
-def look_at(folder: Path) -> None:
+def look_at(folder: Path, beside: str | None = None) -> None:
     """Make sure that a checkpoint with a manifest is what that says; cheap, no file is read.
 
     A checkpoint without one, as the embedded model, is as it is.
+
+    Args:
+        folder: the checkpoint.
+        beside: look at this one of its `besides` instead of all that is none of them.
 
     Raises:
         NotWhole: it is of another revision than its description, or a file has another size, is
@@ -83,4 +103,6 @@ def look_at(folder: Path) -> None:
         fault = f"{MANIFEST} is of revision {manifest.revision}, wan22.json of {described}"
         raise NotWhole(folder, f"{fault}; weights of your own need no {MANIFEST}: remove it, or")
     for path, fault in manifest.faults(folder):
-        raise NotWhole(folder, f"{path} {fault}")
+        whose = path.partition("/")[0] if manifest.is_beside(path) else None
+        if whose == beside:
+            raise NotWhole(folder, f"{path} {fault}")
