@@ -78,11 +78,9 @@ def render(
         yield from watched(decode(model, latents, bands, lambda done: tell(Phase.DECODING, done)))
         tell(Phase.ENCODING_VIDEO, 0)
 
-    def attempt(bands: Bands) -> None:
-        write(frames(bands))
-
+    size = request.height, request.width
     with model.decoding_in(mode.precision):
-        return descend(model, request.height, request.width, attempt, mode.rungs)
+        return descend(model, *size, lambda bands: write(frames(bands)), mode.rungs)
 
 
 def encode_prompt(
@@ -120,8 +118,7 @@ def denoise(
     """
     model.take_up(request.preset, lambda done: tell(Phase.LOADING_MODEL, done))
     noise = torch.Generator("cpu").manual_seed(request.seed)
-    preset = model.abilities.presets[request.preset]
-    scheduler = model.fresh_scheduler(preset, noise)
+    scheduler = model.fresh_scheduler(model.abilities.presets[request.preset], noise)
     began_at = 0
     if begun := kept.take() if kept else None:
         began_at = begun.step
@@ -136,8 +133,7 @@ def denoise(
         tell(Phase.DENOISING, done)
         return {}
 
-    pipeline, picture = beginning(model, request, images)
-    pipeline.scheduler = scheduler
+    pipeline, picture = beginning(model, request, images, scheduler)
     speed = caching(model, request, began_at) if mode.skips else model.unhurried()
     with speed, midway(model, check):
         output = pipeline(
@@ -153,9 +149,12 @@ def denoise(
     return cast("torch.Tensor", output.frames)
 
 
-def beginning(model: Model, request: Request, images: Path) -> tuple[Any, dict[str, Image.Image]]:
-    """Give the pipeline for a request, and the picture it starts from, if any."""
+def beginning(
+    model: Model, request: Request, images: Path, scheduler: object
+) -> tuple[Any, dict[str, Image.Image]]:
+    """Give the pipeline for a request, with a scheduler, and the picture it starts from, if any."""
+    pipeline: Any = model.image if request.image else model.text
+    pipeline.scheduler = scheduler
     if request.image is None:
-        return model.text, {}
-    picture = open_covering(images / request.image, request.width, request.height)
-    return model.image, {"image": picture}
+        return pipeline, {}
+    return pipeline, {"image": open_covering(images / request.image, request.width, request.height)}
