@@ -1,5 +1,8 @@
 """The application, as tables: routes, middleware, and what answers each kind of error."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -7,12 +10,15 @@ from starlette.routing import Route
 
 from gateway.access import Access
 from gateway.capabilities import capabilities
+from gateway.events import events
 from gateway.generate import generate
 from gateway.health import health
+from gateway.jobs import cancel, delete, list_jobs, retry
 from gateway.keys import RequireKey
 from gateway.parts import Parts
 from gateway.problems import Problem, answer_problem, answer_routing, answer_store
 from gateway.status import status
+from gateway.video import video
 from jobstore.errors import StoreUnavailable
 
 ROUTES = (
@@ -20,13 +26,27 @@ ROUTES = (
     Route("/health", health, methods=["GET"]),
     Route("/generate", generate, methods=["POST"]),
     Route("/status/{job_id}", status, methods=["GET"]),
+    Route("/jobs", list_jobs, methods=["GET"]),
+    Route("/jobs/{job_id}", status, methods=["GET"]),
+    Route("/jobs/{job_id}", delete, methods=["DELETE"]),
+    Route("/jobs/{job_id}/cancel", cancel, methods=["POST"]),
+    Route("/jobs/{job_id}/retry", retry, methods=["POST"]),
+    Route("/jobs/{job_id}/events", events, methods=["GET"]),
+    Route("/jobs/{job_id}/video", video, methods=["GET"]),
 )
 
 
 def build(parts: Parts) -> Starlette:
     """Build the application over its parts."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        with parts.changes.followed(parts.store.database):
+            yield
+
     app = Starlette(
         routes=ROUTES,
+        lifespan=lifespan,
         middleware=[
             Middleware(Access),
             Middleware(RequireKey, secret=parts.settings.api_secret_key),

@@ -72,7 +72,7 @@ class Views:
         return [found[seq] for seq in sorted(found, reverse=not oldest_first)][:most]
 
     def video(self, job_id: str) -> Video | None:
-        """Tell where the rendered video of a job lies, or lay, on the disk, and its size and hash."""
+        """Tell where the rendered video of a job lies, or lay, and its size and hash."""
         with self.database.reading() as connection:
             row = self.database.queries.video_of(connection, job_id=job_id)
         return Video.at(row["path"], row["size_bytes"], row["sha256"]) if row else None

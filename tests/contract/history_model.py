@@ -34,11 +34,11 @@ class Model:
         return True
 
     def accept(self, row: JobRow, *, retried: bool = False) -> str:
+        since = row.accepted_at - RETRIED_MS
         for job in reversed(self.jobs if retried and row.unread_hash else []):
-            if job.unread_hash == row.unread_hash:
-                if job.accepted_at > row.accepted_at - RETRIED_MS:
-                    self.read(job.job_id)
-                    return job.job_id
+            if job.unread_hash == row.unread_hash and job.accepted_at > since:
+                self.read(job.job_id)
+                return job.job_id
         for job in self.jobs:
             if row.idempotency_key and job.idempotency_key == row.idempotency_key:
                 if job.request_hash != row.request_hash:
