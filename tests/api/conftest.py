@@ -1,4 +1,7 @@
-"""A real gateway alone, over a store that the tests move themselves: every state can be held."""
+"""A real gateway alone, over a store that the tests move themselves: every state can be held.
+
+It hardly ever looks by itself: what comes in time was woken.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,7 @@ from local.stack import Stack
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calling]:
-    with Stack(tmp_path_factory.mktemp("gateway"), env={"POLL_S": "1"}) as stack:
+    with Stack(tmp_path_factory.mktemp("gateway"), env={"POLL_S": "600"}) as stack:
         stack.up("gateway")
         calling = Calling(stack)
         yield calling

@@ -1,4 +1,4 @@
-"""A running gateway to call, and the job store behind it: what the other stages would do, tests do."""
+"""A running gateway to call, and its job store: what the other stages would do, tests do."""
 
 import hashlib
 from pathlib import Path
@@ -27,7 +27,7 @@ class Calling:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.http = httpx2.Client(base_url=stack.url, headers={"X-API-Key": stack.key}, timeout=60)
+        self.http = httpx2.Client(base_url=stack.url, headers={"X-API-Key": stack.key}, timeout=20)
         self.store = Store.open(f"sqlite:///{stack.folder / 'jobs.db'}", stack.folder / "work/wake")
 
     def empty(self) -> None:
