@@ -97,8 +97,10 @@ def repeated(play: FullPlay) -> None:
     play.repeat(other.job_id)
     play.fail(other)
     play.repeat(one.job_id)
-    play.delete(one.job_id)
     play.repeat(one.job_id)
+    play.delete(one.job_id)
+    play.delete(other.job_id)
+    play.repeat(other.job_id)
 
 
 def asked_again(play: FullPlay) -> None:

@@ -56,7 +56,9 @@ def test_progress_never_goes_back_and_ends_whole(stack: Stack) -> None:
 
 
 def test_the_same_seed_gives_the_same_video(stack: Stack) -> None:
-    links = [finish(stack, seed=seed)[-1]["video_url"] for seed in (5, 5, 6)]
+    """Without what it tells of itself, the id of its job among it."""
+    told = [finish(stack, seed=seed, embed_metadata=False)[-1] for seed in (5, 5, 6)]
+    links = [status["video_url"] for status in told]
     first, again, other = (httpx2.get(link).content for link in links)
     assert first == again != other
 
