@@ -41,6 +41,7 @@ def build(parts: Parts) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        """Hear of the changes of the store as long as the application runs."""
         with parts.changes.followed(parts.store.database):
             yield
 
