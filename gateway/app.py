@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -21,18 +22,35 @@ from gateway.status import status
 from gateway.video import video
 from jobstore.errors import StoreUnavailable
 
+
+class JobId(Convertor[str]):
+    """What may stand for a job in a path; with anything else there is nothing at it."""
+
+    regex = "[0-9A-Za-z]{1,40}"
+
+    def convert(self, value: str) -> str:
+        """Take it as it is."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Give it as it is."""
+        return value
+
+
+register_url_convertor("job", JobId())
+
 ROUTES = (
     Route("/capabilities", capabilities, methods=["GET"]),
     Route("/health", health, methods=["GET"]),
     Route("/generate", generate, methods=["POST"]),
-    Route("/status/{job_id}", status, methods=["GET"]),
+    Route("/status/{job_id:job}", status, methods=["GET"]),
     Route("/jobs", list_jobs, methods=["GET"]),
-    Route("/jobs/{job_id}", status, methods=["GET"]),
-    Route("/jobs/{job_id}", delete, methods=["DELETE"]),
-    Route("/jobs/{job_id}/cancel", cancel, methods=["POST"]),
-    Route("/jobs/{job_id}/retry", retry, methods=["POST"]),
-    Route("/jobs/{job_id}/events", events, methods=["GET"]),
-    Route("/jobs/{job_id}/video", video, methods=["GET"]),
+    Route("/jobs/{job_id:job}", status, methods=["GET"]),
+    Route("/jobs/{job_id:job}", delete, methods=["DELETE"]),
+    Route("/jobs/{job_id:job}/cancel", cancel, methods=["POST"]),
+    Route("/jobs/{job_id:job}/retry", retry, methods=["POST"]),
+    Route("/jobs/{job_id:job}/events", events, methods=["GET"]),
+    Route("/jobs/{job_id:job}/video", video, methods=["GET"]),
 )
 
 

@@ -28,7 +28,7 @@ class Listed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    after: str | None = None
+    after: Annotated[str, Field(pattern="^[0-9A-Za-z]{1,40}$")] | None = None
     order: Literal["asc", "desc"] = "desc"
     status: Literal["queued", "processing", "completed", "failed", "cancelled"] | None = None
 

@@ -1,5 +1,7 @@
 """A real gateway alone, over a store that the tests move themselves: every state can be held.
 
+Once with each database.
+
 It hardly ever looks by itself: what comes in time was woken.
 """
 
@@ -8,14 +10,22 @@ from collections.abc import Iterator
 import pytest
 
 from calling import Calling
+from local.postgres import PostgresServer
 from local.stack import Stack
 
 
-@pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calling]:
-    with Stack(tmp_path_factory.mktemp("gateway"), env={"POLL_S": "600"}) as stack:
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def gateway(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Calling]:
+    folder = tmp_path_factory.mktemp("gateway")
+    url = f"sqlite:///{folder / 'jobs.db'}"
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = server.make()
+    with Stack(folder, env={"POLL_S": "600", "DATABASE_URL": url}) as stack:
         stack.up("gateway")
-        calling = Calling(stack)
+        calling = Calling(stack, url)
         yield calling
         calling.close()
 

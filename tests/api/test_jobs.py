@@ -63,6 +63,7 @@ def test_a_list_can_be_of_one_status(api: Calling) -> None:
         ({"order": "up"}, "field_wrong"),
         ({"status": "rendered"}, "field_wrong"),
         ({"after": "nobody"}, "field_wrong"),
+        ({"after": "a\0b"}, "field_wrong"),
         ({"page": "2"}, "field_unknown"),
         ({"page": "2", "limit": "0"}, "request_invalid"),
     ],
@@ -146,6 +147,14 @@ def test_a_deleted_job_is_gone_for_everybody(api: Calling) -> None:
     removal = api.store.outbox.claim("D", "H", 60_000, 10**15)
     assert removal
     assert (removal.kind, removal.job_id) == ("removal", job_id)
+
+
+@pytest.mark.parametrize("job_id", ["%00", "a%00b", "é", "a%20b", "..", "a" * 41])
+@pytest.mark.parametrize("call", ["status/{}", "jobs/{}", "jobs/{}/events", "jobs/{}/video"])
+def test_what_is_no_id_is_nothing(api: Calling, call: str, job_id: str) -> None:
+    """A database may not even be asked for some of these."""
+    answer = api.http.get(f"/{call.format(job_id)}")
+    assert api.code(answer)[0] == 404
 
 
 @pytest.mark.parametrize(

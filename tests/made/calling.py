@@ -25,10 +25,10 @@ PROMPT = "a red circle moves right"
 class Calling:
     """The gateway of a stack, with a key, and the moves of a job in the shortest words."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, database_url: str) -> None:
         self.stack = stack
         self.http = httpx2.Client(base_url=stack.url, headers={"X-API-Key": stack.key}, timeout=20)
-        self.store = Store.open(f"sqlite:///{stack.folder / 'jobs.db'}", stack.folder / "work/wake")
+        self.store = Store.open(database_url, stack.folder / "work" / "wake")
 
     def empty(self) -> None:
         """Forget all jobs."""
