@@ -8,6 +8,7 @@ import uvicorn
 from structlog.stdlib import get_logger
 
 from gateway import app
+from gateway.changes import Changes
 from gateway.parts import Parts
 from jobstore import process, settings
 from jobstore.objects import Objects
@@ -20,13 +21,23 @@ SHUTDOWN_S = 10
 
 
 class Server(uvicorn.Server):
-    """uvicorn, saying in our log when it can be talked to."""
+    """uvicorn, saying in our log when it can be talked to, and sending home those who wait."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        """Serve; `changes` are what answers wait for."""
+        super().__init__(config)
+        self._changes = changes
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
         await super().startup(sockets)
         if self.started:
             log.info("gateway.started", url=f"http://{self.config.host}:{self.config.port}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; answers that wait for a job to move end at once."""
+        self._changes.end()
+        await super().shutdown(sockets)
 
 
 def serve() -> int:
@@ -51,7 +62,7 @@ def serve() -> int:
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
     try:
-        Server(config).run()
+        Server(config, parts.changes).run()
     finally:
         store.close()
         owner.leave()

@@ -1,6 +1,7 @@
 """The API, for Python: send a job, follow it, fetch its video. Needs none of the server's parts."""
 
 import base64
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ class Client:
 
     def __init__(self, url: str, key: str, timeout_s: float = 30) -> None:
         """Remember where the service is; nothing connects yet."""
+        self._timeout_s = timeout_s
         self._http = httpx2.Client(
             base_url=url,
             headers={"X-API-Key": key},
@@ -46,30 +48,98 @@ class Client:
         """Ask how the service is."""
         return self._answer(self._http.get("/health"))
 
+    def capabilities(self) -> Answer:
+        """Ask what the model can do, and the limits of a request."""
+        return self._answer(self._http.get("/capabilities"))
+
     def submit(
         self,
         prompt: str,
         image: Path | None = None,
-        seed: int | None = None,
-        preset: str | None = None,
+        idempotency_key: str | None = None,
+        **wanted: object,
     ) -> Answer:
         """Send a job; its `job_id` is in the answer.
+
+        Args:
+            prompt: what the video shows.
+            image: a picture that it starts from.
+            idempotency_key: a name for this job; sent again with it, it is not made again.
+            wanted: the other fields of a request (`seed=7`, `size="704x1280"`); None is left out.
 
         Raises:
             Refused: the service says what is wrong with it.
         """
         body: Answer = {"prompt": prompt}
+        body |= {name: value for name, value in wanted.items() if value is not None}
         if image:
             body["image_base64"] = base64.b64encode(image.read_bytes()).decode()
-        if seed is not None:
-            body["seed"] = seed
-        if preset:
-            body["preset"] = preset
-        return self._answer(self._http.post("/generate", json=body))
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._answer(self._http.post("/generate", json=body, headers=headers))
 
-    def status(self, job_id: str) -> Answer:
-        """Ask how far a job is."""
-        return self._answer(self._http.get(f"/status/{job_id}"))
+    def status(self, job_id: str, wait_s: int = 0) -> Answer:
+        """Ask how far a job is; with `wait_s`, only once it has ended or so many seconds passed."""
+        headers = {"Prefer": f"wait={wait_s}"} if wait_s else {}
+        patience_s = self._timeout_s + wait_s
+        response = self._http.get(f"/status/{job_id}", headers=headers, timeout=patience_s)
+        return self._answer(response)
+
+    def jobs(self, **query: str | int) -> Iterator[Answer]:
+        """List all jobs, the newest first, page after page.
+
+        Args:
+            query: `status`, `order` ("asc": the oldest first), `limit` (of a page), `after`.
+        """
+        while True:
+            page = self._answer(self._http.get("/jobs", params=query))
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            query["after"] = page["last_id"]
+
+    def cancel(self, job_id: str) -> Answer:
+        """Cancel a job; one that is being rendered ends a little later."""
+        return self._answer(self._http.post(f"/jobs/{job_id}/cancel"))
+
+    def retry(self, job_id: str) -> Answer:
+        """Make a new job of one that has ended; its `job_id` is in the answer."""
+        return self._answer(self._http.post(f"/jobs/{job_id}/retry"))
+
+    def delete(self, job_id: str) -> Answer:
+        """Delete a job that has ended, and its video."""
+        return self._answer(self._http.delete(f"/jobs/{job_id}"))
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[tuple[str, Answer]]:
+        """Hear what happens to a job (`state`, `progress`, `ended`), as it happens.
+
+        Args:
+            job_id: of which job.
+            after: how many changes of state are known already.
+        """
+        headers = {"Last-Event-ID": str(after)}
+        with self._http.stream("GET", f"/jobs/{job_id}/events", headers=headers) as response:
+            if response.is_error:
+                response.read()
+                self._answer(response)
+            name = ""
+            for line in response.iter_lines():
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield name, json.loads(value)
+
+    def video(self, job_id: str, file: Path) -> None:
+        """Download the video of a completed job from the service itself.
+
+        Raises:
+            Refused: the service says why there is none.
+        """
+        with self._http.stream("GET", f"/jobs/{job_id}/video") as response:
+            if response.is_error:
+                response.read()
+                self._answer(response)
+            keep(response, file)
 
     def follow(
         self, job_id: str, every_s: float = 0.25, patience_s: float | None = None
@@ -93,16 +163,10 @@ class Client:
     @staticmethod
     def fetch(video_url: str, file: Path) -> None:
         """Download a video by its signed link; the link is enough, no key goes with it."""
-        work = file.with_name(f".{file.name}.part")
         trust_env = may_need_a_proxy(video_url)
-        with (
-            httpx2.stream("GET", video_url, timeout=30, trust_env=trust_env) as response,
-            work.open("wb") as out,
-        ):
+        with httpx2.stream("GET", video_url, timeout=30, trust_env=trust_env) as response:
             response.raise_for_status()
-            for chunk in response.iter_bytes():
-                out.write(chunk)
-        work.replace(file)
+            keep(response, file)
 
     @staticmethod
     def _answer(response: httpx2.Response) -> Answer:
@@ -110,6 +174,15 @@ class Client:
         if response.is_error:
             raise Refused(body.get("detail") or f"The service answered {response.status_code}.")
         return body
+
+
+def keep(response: httpx2.Response, file: Path) -> None:
+    """Write what comes into a file that appears whole."""
+    work = file.with_name(f".{file.name}.part")
+    with work.open("wb") as out:
+        for chunk in response.iter_bytes():
+            out.write(chunk)
+    work.replace(file)
 
 
 def may_need_a_proxy(url: str) -> bool:

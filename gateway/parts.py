@@ -10,6 +10,7 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from starlette.requests import Request
 
+from gateway.changes import Changes
 from jobstore.abilities import Abilities
 from jobstore.errors import StoreUnavailable
 from jobstore.objects import Objects
@@ -26,7 +27,8 @@ QUEUE_S = 10  # how long a request waits for others before it is told to come ba
 class Parts:
     """The settings, the stores, and a limiter of its own for each kind of work in threads.
 
-    Writes wait for each other in the database and decoding takes memory; neither may hold up reads.
+    Writes wait for each other in the database, decoding takes memory, those who wait for a job look
+    at it again and again, and a video comes piece by piece; none of these may hold up reads.
     """
 
     settings: GatewaySettings
@@ -36,6 +38,9 @@ class Parts:
     reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     writes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    waits: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    videos: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    changes: Changes = field(default_factory=Changes)
 
 
 def parts_of(request: Request) -> Parts:

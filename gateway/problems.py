@@ -5,6 +5,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import NamedTuple
 
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,24 +16,36 @@ from jobstore.errors import StoreFull, StoreUnavailable
 STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
     {
         "json_broken": HTTPStatus.BAD_REQUEST,
+        "idempotency_key_wrong": HTTPStatus.BAD_REQUEST,
         "key_missing": HTTPStatus.UNAUTHORIZED,
         "key_wrong": HTTPStatus.UNAUTHORIZED,
         "job_unknown": HTTPStatus.NOT_FOUND,
+        "video_missing": HTTPStatus.NOT_FOUND,
         "path_unknown": HTTPStatus.NOT_FOUND,
         "method_unknown": HTTPStatus.METHOD_NOT_ALLOWED,
+        "job_unfinished": HTTPStatus.CONFLICT,
+        "cancel_too_late": HTTPStatus.CONFLICT,
+        "image_lost": HTTPStatus.CONFLICT,
+        "job_deleted": HTTPStatus.GONE,
         "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "media_type_wrong": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "range_wrong": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
         "field_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
         "field_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
         "field_wrong": HTTPStatus.UNPROCESSABLE_ENTITY,
         "image_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "image_url_disabled": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
         "request_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
         "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+        "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+        "streams_full": HTTPStatus.SERVICE_UNAVAILABLE,
         "disk_full": HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )
+
+NAME_LIMIT = 100  # characters of an unknown field that are told
 
 
 class Fault(NamedTuple):
@@ -41,6 +54,26 @@ class Fault(NamedTuple):
     field: str
     code: str
     message: str
+
+
+def faults_of(error: ValidationError, model: type[BaseModel]) -> list[Fault]:
+    """Say of each field what is wrong with it and how it would be right."""
+    return [fault_of(details, model) for details in error.errors(include_url=False)]
+
+
+def fault_of(details: Mapping[str, object], model: type[BaseModel]) -> Fault:
+    """Say what is wrong with one field; inside of one, the place is told too."""
+    place = details["loc"] if isinstance(details["loc"], tuple) else ()
+    field = ".".join(str(part) for part in place)[:NAME_LIMIT]
+    if details["type"] == "missing":
+        return Fault(field, "field_missing", f"{field} is required.")
+    if details["type"] == "extra_forbidden":
+        known = ", ".join(model.model_fields)
+        return Fault(field, "field_unknown", f"{field!r} is not a field; there are {known}.")
+    said = str(details["msg"]).removeprefix("Value error, ")
+    for word in ("Input", "String", "Dictionary"):
+        said = said.replace(f"{word} should", "should")
+    return Fault(field, "field_wrong", f"{field} {said}.")
 
 
 class Problem(Exception):

@@ -1,76 +1,65 @@
-"""`GET /status/{job_id}`: where a job stands, and the link once it is delivered."""
+"""`GET /status/{job_id}` and `GET /jobs/{job_id}`: where a job stands, at once or when it moves."""
 
-import math
+import asyncio
+import re
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from structlog.stdlib import get_logger
 
 from gateway.parts import Parts, in_thread, parts_of
-from gateway.problems import Problem
-from jobstore.clock import text
-from jobstore.errors import ObjectsRefused, ObjectsUnavailable
-from jobstore.job import Job
-from jobstore.moves import State
-from jobstore.objects import Link
+from gateway.shown import Shown, note_read, show
 
-log = get_logger()
+WAIT_MOST_S = 60
+WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=[,;]|$)", re.IGNORECASE)
 
 
 async def status(request: Request) -> Response:
-    """Answer with the job as it is now."""
-    parts = parts_of(request)
-    body = await in_thread(parts.reads, describe, parts, request.path_params["job_id"])
-    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+    """Answer with the job as it is now, or, with `Prefer: wait=N`, once it has moved.
 
-
-def describe(parts: Parts, job_id: str) -> dict[str, object]:
-    """Describe a job as callers see it.
-
-    Raises:
-        Problem: `job_unknown`.
+    Without `If-None-Match`, that is once it has ended; with it, once it is not as it was then.
     """
-    job = parts.store.views.find(job_id)
-    if job is None:
-        message = "There is no such job; job_id is what POST /generate answered."
-        raise Problem.of("job_unknown", message)
-    link = sign(parts, job)
-    return {
-        "job_id": job.job_id,
-        "status": State.PROCESSING if job.state is State.RENDERED else job.state,
-        "video_url": link.url if link else None,
-        "error": job.error,
-        "error_code": job.error_code,
-        "position": parts.store.views.position(job_id) if job.state is State.QUEUED else None,
-        "phase": job.phase,
-        "eta_s": rounded(parts.store.views.eta_s(job_id)),
-        "progress": job.progress,
-        "step": job.step,
-        "steps": job.request.steps,
-        "video_url_expires_at": text(link.expires_at) if link else None,
-        "seed": job.request.seed,
-        "preset": job.request.preset,
-        "width": job.request.width,
-        "height": job.request.height,
-        "num_frames": job.request.num_frames,
-        "attempt": job.attempt,
-        "accepted_at": text(job.accepted_at),
-        "started_at": text(job.started_at) if job.started_at else None,
-        "ended_at": text(job.ended_at) if job.ended_at else None,
-    }
+    parts, job_id = parts_of(request), request.path_params["job_id"]
+    known = request.headers.get("if-none-match")
+    wait_s = wait_of(request)
+    headers = {"Cache-Control": "private, no-cache"}
+    with parts.changes.place() as free:
+        if wait_s is not None and free:
+            headers["Preference-Applied"] = f"wait={wait_s}"
+            shown = await moved(parts, request, known, wait_s)
+        else:
+            shown = await in_thread(parts.reads, show, parts, job_id)
+    await note_read(parts, [shown.job])
+    headers["ETag"] = shown.etag
+    if known is not None and matches(known, shown.etag):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(shown.body, headers=headers)
 
 
-def rounded(seconds: float | None) -> int | None:
-    """Round an estimate up to whole seconds."""
-    return None if seconds is None else math.ceil(seconds)
+async def moved(parts: Parts, request: Request, known: str | None, wait_s: int) -> Shown:
+    """Look at a job until there is something to tell, or the time is over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    limiter = parts.reads
+    while True:
+        upcoming = parts.changes.upcoming()
+        shown = await in_thread(limiter, show, parts, request.path_params["job_id"])
+        left_s = deadline - loop.time()
+        told = shown.ended or (known is not None and not matches(known, shown.etag))
+        if told or left_s <= 0 or parts.changes.over:
+            return shown
+        await parts.changes.wait(upcoming, min(left_s, parts.settings.poll_s))
+        if await request.is_disconnected():
+            raise ClientDisconnect
+        limiter = parts.waits
 
 
-def sign(parts: Parts, job: Job) -> Link | None:
-    """Sign a link, anew at each read; None without a video, or while none can be signed."""
-    if job.state is not State.COMPLETED:
-        return None
-    try:
-        return parts.objects.link(job.object_key, f"{job.job_id}.mp4")
-    except (ObjectsRefused, ObjectsUnavailable) as error:
-        log.error("link.refused", job_id=job.job_id, error=str(error))
-        return None
+def wait_of(request: Request) -> int | None:
+    """Read how many seconds the caller would wait; None if it did not say so."""
+    found = WAIT.search(",".join(request.headers.getlist("prefer")))
+    return min(int(found[1]), WAIT_MOST_S) if found else None
+
+
+def matches(known: str, etag: str) -> bool:
+    """Tell whether one of the tags that a caller knows is this one (RFC 9110, weak comparison)."""
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return "*" in tags or etag.removeprefix("W/") in tags

@@ -24,10 +24,10 @@ class Database(Protocol):
     def reading(self) -> AbstractContextManager[Any]:
         """Lend a connection for single statements; each is a transaction of its own."""
 
-    def writing(self, wakes: str = "") -> AbstractContextManager[Any]:
+    def writing(self, *wakes: str) -> AbstractContextManager[Any]:
         """Lend a connection inside one transaction: all of it is kept, or nothing.
 
-        Once it is kept, whoever watches the topic `wakes` is woken.
+        Once it is kept, whoever watches one of the topics `wakes` is woken.
         """
 
     def run_script(self, connection: Any, script: str) -> None:

@@ -53,6 +53,10 @@ class ObjectsRefused(Wan22Error):
     """The object storage refuses us (credentials, bucket, policy): a person has to mend it."""
 
 
+class ObjectMissing(Wan22Error):
+    """There is no such object: it was removed from the storage, by a person or by a rule of it."""
+
+
 class KeyTaken(Wan22Error):
     """Another job's object stands under this key: never overwrite it, call for a person."""
 

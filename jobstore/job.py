@@ -29,7 +29,8 @@ class Request(BaseModel):
     `image` is the name of a file in `DATA_DIR/inputs/images`; `width` and `height` are pixels,
     `fps` frames per second, `seed` below 2**63 so that every part can hold it. What a preset means
     besides steps and guidance stands in the model's description. `embed_metadata`: the MP4 itself
-    tells what it was made of. Requests older than a field have its default.
+    tells what it was made of. `metadata` is the caller's own, given back as it came. Requests older
+    than a field have its default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,7 @@ class Request(BaseModel):
     seed: int
     preset: str = USUAL
     embed_metadata: bool = True
+    metadata: dict[str, str] = {}
 
     @classmethod
     def usual(cls, can: Abilities, prompt: str, seed: int, image: str | None = None) -> Self:
@@ -81,6 +83,7 @@ class Arrival:
     """A request as it arrives: whose it is, and how to know it again if it is sent once more.
 
     `request_hash` stands for everything that was asked; it is there if `idempotency_key` is.
+    `retried`: a client library says that it sends the request again by itself.
     """
 
     job_id: str
@@ -90,6 +93,7 @@ class Arrival:
     idempotency_key: str | None = None
     request_hash: str | None = None
     priority: int = 0
+    retried: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class Job:
 
     `progress` is percent of the whole and never goes back; `step` is where the render stands, or
     stood when it was given back; `spent_ms` is how long it was rendered, in all claims together.
+    `unread`: as far as can be told, its caller has not learnt its id.
     """
 
     seq: int
@@ -122,6 +127,7 @@ class Job:
     cancel_requested: bool
     error_code: str | None
     error: str | None
+    unread: bool
 
     @property
     def object_key(self) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jobstore.arrivals import take_in
 from jobstore.database import Database
-from jobstore.errors import KeyReused, LeaseLost
+from jobstore.errors import LeaseLost
 from jobstore.failpoints import failpoint
 from jobstore.job import Arrival, Job, Phase, Video
 from jobstore.moves import State
@@ -36,42 +37,29 @@ class Jobs:
 
         Returns:
             The job, and whether it is new: the same request with the same idempotency key gives
-            the job that is there already.
+            the job that is there already, as does one that is `retried` of its own accord.
 
         Raises:
             KeyReused: another request came with this idempotency key.
         """
-        queries = self.database.queries
-        with self.database.writing(wakes="jobs") as connection:
-            row = queries.accept_job(
-                connection,
-                job_id=arrival.job_id,
-                request=arrival.request.model_dump_json(),
-                shape=arrival.request.shape,
-                steps=arrival.request.steps,
-                source=arrival.source,
-                key_id=arrival.key_id,
-                idempotency_key=arrival.idempotency_key,
-                request_hash=arrival.request_hash,
-                priority=arrival.priority,
-                now=now,
-            )
-            failpoint("accept.inserted")
-            if row:
-                return job_from(row), True
-            row = queries.job_by_idempotency_key(
-                connection, key_id=arrival.key_id, idempotency_key=arrival.idempotency_key
-            )
-            if row["request_hash"] != arrival.request_hash:
-                raise KeyReused
-            return job_from(row), False
+        with self.database.writing("jobs", "changes") as connection:
+            row, new = take_in(self.database.queries, connection, arrival, now)
+        return job_from(row), new
+
+    def read(self, jobs: Iterable[Job]) -> None:
+        """Note that the caller of these jobs knows of them: none is given out for a retry now."""
+        unread = [job.job_id for job in jobs if job.unread]
+        if unread:
+            with self.database.writing() as connection:
+                for job_id in unread:
+                    self.database.queries.read_job(connection, job_id=job_id)
 
     def claim(self, owner: str, host: str, lease_ms: int, now: int) -> Job | None:
         """Give the oldest due job of the highest priority to `owner` on `host`, for `lease_ms`.
 
         A machine on which different jobs crashed one after the other gets none for ten minutes.
         """
-        with self.database.writing() as connection:
+        with self.database.writing("changes") as connection:
             row = self.database.queries.claim_job(
                 connection,
                 owner=owner,
@@ -114,7 +102,7 @@ class Jobs:
             LeaseLost: the claim does not stand any more.
         """
         queries = self.database.queries
-        with self.database.writing() as connection:
+        with self.database.writing("changes") as connection:
             row = queries.advance_job(
                 connection,
                 job_id=job.job_id,
@@ -144,7 +132,7 @@ class Jobs:
             LeaseLost: the claim does not stand any more.
         """
         queries = self.database.queries
-        with self.database.writing(wakes="outbox") as connection:
+        with self.database.writing("outbox", "changes") as connection:
             claim = {"job_id": job.job_id, "fence": job.fence}
             if queries.finish_job(connection, **claim, step_ms=step_ms, now=now) is None:
                 raise LeaseLost
@@ -167,7 +155,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("release_job", job, wakes="jobs", now=now)
+        self._move("release_job", job, "jobs", "changes", now=now)
 
     def fail(self, job: Job, error_code: str, error: str, now: int) -> None:
         """End the job: trying again would end the same way.
@@ -175,7 +163,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("fail_job", job, error_code=error_code, error=error, now=now)
+        self._move("fail_job", job, "changes", error_code=error_code, error=error, now=now)
 
     def postpone(self, job: Job, error_code: str, error: str, due_at: int, now: int) -> State:
         """Put the job back to be due at `due_at`, or end it: failed too often, or to be cancelled.
@@ -185,7 +173,7 @@ class Jobs:
         """
         queries = self.database.queries
         what = {"job_id": job.job_id, "fence": job.fence, "error_code": error_code, "error": error}
-        with self.database.writing() as connection:
+        with self.database.writing("changes") as connection:
             again = queries.postpone_job(
                 connection, **what, due_at=due_at, failure_limit=FAILURE_LIMIT, now=now
             )
@@ -200,7 +188,7 @@ class Jobs:
 
     def cancel(self, job_id: str, now: int) -> Job | None:
         """End a queued job, ask the holder of a processing one to stop; None for any other."""
-        with self.database.writing() as connection:
+        with self.database.writing("changes") as connection:
             row = self.database.queries.cancel_job(connection, job_id=job_id, now=now)
         return job_from(row) if row else None
 
@@ -210,7 +198,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more, or nobody asked.
         """
-        self._move("stop_job", job, now=now)
+        self._move("stop_job", job, "changes", now=now)
 
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Job]:
         """Take back the jobs of dead owners and those whose lease has run out."""
@@ -226,16 +214,19 @@ class Jobs:
         return [job for orphan in orphans.values() if (job := self._rescue(*orphan, able, now))]
 
     def repeat(self, job_id: str, again_id: str, now: int) -> Job | None:
-        """Retry by hand: a new job that asks for the same; None unless the old one has ended."""
-        with self.database.writing(wakes="jobs") as connection:
-            row = self.database.queries.repeat_job(
-                connection, job_id=job_id, again_id=again_id, now=now
-            )
+        """Retry by hand: a new job that asks for the same; None unless the old one has ended.
+
+        While an earlier retry of it lives, that one is answered, and no other is made.
+        """
+        queries = self.database.queries
+        with self.database.writing("jobs", "changes") as connection:
+            row = queries.repeat_job(connection, job_id=job_id, again_id=again_id, now=now)
+            row = row or queries.living_retry(connection, job_id=job_id)
         return job_from(row) if row else None
 
     def delete(self, job_id: str, now: int) -> Job | None:
         """Bury a job that has ended, and owe the removal of its object; None for any other."""
-        with self.database.writing(wakes="outbox") as connection:
+        with self.database.writing("outbox") as connection:
             row = self.database.queries.bury_job(connection, job_id=job_id, now=now)
             failpoint("delete.buried")
             if row:
@@ -270,7 +261,7 @@ class Jobs:
     ) -> Job | None:
         """Rescue a job; no crash is the machine's if its renderer was `able` to finish a step."""
         queries = self.database.queries
-        with self.database.writing(wakes="jobs") as connection:
+        with self.database.writing("jobs", "changes") as connection:
             row = queries.rescue_job(
                 connection,
                 job_id=orphan["job_id"],
@@ -286,9 +277,9 @@ class Jobs:
                 )
         return job_from(row) if row else None
 
-    def _move(self, statement: str, job: Job, wakes: str = "", **values: object) -> dict[str, int]:
+    def _move(self, statement: str, job: Job, *wakes: str, **values: object) -> dict[str, int]:
         move = getattr(self.database.queries, statement)
-        with self.database.writing(wakes) as connection:
+        with self.database.writing(*wakes) as connection:
             row: dict[str, int] | None = move(
                 connection, job_id=job.job_id, fence=job.fence, **values
             )

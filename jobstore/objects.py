@@ -19,7 +19,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from jobstore.errors import KeyTaken, ObjectsRefused, ObjectsUnavailable
+from jobstore.errors import KeyTaken, ObjectMissing, ObjectsRefused, ObjectsUnavailable
 from jobstore.settings import StorageSettings
 
 LINK_S = 3600
@@ -55,6 +55,27 @@ class StoredObject:
 
     size_bytes: int
     sha256: str
+
+
+class StoredBytes:
+    """The bytes of an object, as they come."""
+
+    def __init__(self, body: Any) -> None:
+        """Take over what boto3 has opened."""
+        self._body = body
+
+    def read(self, size: int, /) -> bytes:
+        """Read so many bytes, or what is left.
+
+        Raises:
+            ObjectsUnavailable: the storage broke off.
+        """
+        with as_our_errors():
+            return bytes(self._body.read(size))
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._body.close()
 
 
 class Objects:
@@ -149,6 +170,22 @@ class Objects:
         """
         with as_our_errors():
             self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def open(self, key: str, first: int, last: int) -> "StoredBytes":
+        """Open an object, to read its bytes from `first` to `last`, both counted from 0.
+
+        Raises:
+            ObjectMissing: there is no such object.
+            ObjectsUnavailable: the storage cannot be reached or is busy.
+            ObjectsRefused: it refuses us.
+        """
+        span = f"bytes={first}-{last}"
+        with as_our_errors():
+            try:
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=span)
+            except self._client.exceptions.NoSuchKey as error:
+                raise ObjectMissing from error
+        return StoredBytes(answer["Body"])
 
     def link(self, key: str, file_name: str) -> Link:
         """Sign a link to an object, good for an hour from now.

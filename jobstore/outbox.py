@@ -41,7 +41,7 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing() as connection:
+        with self.database.writing("changes") as connection:
             self._move(
                 connection,
                 "settle_delivery",
@@ -81,14 +81,14 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing() as connection:
+        with self.database.writing("changes") as connection:
             self._move(connection, "bury_delivery", delivery, error=error)
             self.database.queries.lose_job(connection, job_id=delivery.job_id, error=error, now=now)
 
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Delivery]:
         """Take back the rows of dead owners and those whose lease has run out."""
         queries = self.database.queries
-        with self.database.writing(wakes="outbox") as connection:
+        with self.database.writing("outbox") as connection:
             return [
                 delivery_from(row)
                 for owner in ("", *dead_owners)

@@ -75,7 +75,7 @@ class PostgresDatabase:
             yield connection
 
     @contextlib.contextmanager
-    def writing(self, wakes: str = "") -> Iterator[Connection]:
+    def writing(self, *wakes: str) -> Iterator[Connection]:
         """Lend a connection inside one transaction; the wake-up is part of it.
 
         Statements are sent together with BEGIN and COMMIT, and are waited for when their rows are
@@ -86,8 +86,8 @@ class PostgresDatabase:
                 with connection.pipeline():
                     connection.execute("BEGIN")
                     yield connection
-                    if wakes:
-                        self.queries.notify(connection, topic=wakes)
+                    for topic in wakes:
+                        self.queries.notify(connection, topic=topic)
                     connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(psycopg.Error):

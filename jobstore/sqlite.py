@@ -66,7 +66,7 @@ class SqliteDatabase:
                 self._idle.put(connection)
 
     @contextlib.contextmanager
-    def writing(self, wakes: str = "") -> Iterator[driver.Connection]:
+    def writing(self, *wakes: str) -> Iterator[driver.Connection]:
         """Lend a connection inside one write transaction; it waits for other writers first."""
         with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -77,8 +77,8 @@ class SqliteDatabase:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        if wakes:
-            self._wake.ring(wakes)
+        for topic in wakes:
+            self._wake.ring(topic)
 
     def run_script(self, connection: driver.Connection, script: str) -> None:
         """Run a script statement by statement: the driver's own way would commit first."""

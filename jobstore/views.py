@@ -1,12 +1,12 @@
 """What people ask of the store; none of it slows down with the history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from jobstore.database import Database
-from jobstore.job import Event, Job, Phase, Request
+from jobstore.job import Event, Job, Phase, Request, Video
 from jobstore.moves import State
 
 PACES = 5  # renders that an estimate looks back on
@@ -65,16 +65,37 @@ class Views:
             row = queries.backlog(connection)
         return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"])
 
-    def page(self, most: int, before_seq: int = NEWEST, key_id: str | None = None) -> list[Job]:
-        """List jobs, the newest first, from below a cursor (`seq`); of one API key, or of all."""
+    def page(
+        self,
+        most: int,
+        after: int | None = None,
+        states: Sequence[State] = (),
+        *,
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        """List jobs, the newest or the oldest first, from behind a cursor (`seq`).
+
+        Only those in `states`, if any are named; in the order in which a job goes through them, so
+        that one that moves on meanwhile is not missed.
+        """
+        way = "after" if oldest_first else "before"
+        cursor = {"seq": (0 if oldest_first else NEWEST) if after is None else after, "most": most}
         queries = self.database.queries
-        cursor = {"before_seq": before_seq, "most": most}
         with self.database.reading() as connection:
-            if key_id is None:
-                rows = list(queries.jobs_before(connection, **cursor))
-            else:
-                rows = list(queries.jobs_of_key_before(connection, key_id=key_id, **cursor))
-        return [job_from(row) for row in rows]
+            if not states:
+                return [
+                    job_from(row) for row in getattr(queries, f"jobs_{way}")(connection, **cursor)
+                ]
+            in_state = getattr(queries, f"jobs_in_state_{way}")
+            rows = [row for state in states for row in in_state(connection, state=state, **cursor)]
+        found = {row["seq"]: job_from(row) for row in rows}
+        return [found[seq] for seq in sorted(found, reverse=not oldest_first)][:most]
+
+    def video(self, job_id: str) -> Video | None:
+        """Tell where the rendered video of a job lies, or lay, and its size and hash."""
+        with self.database.reading() as connection:
+            row = self.database.queries.video_of(connection, job_id=job_id)
+        return Video.at(row["path"], row["size_bytes"], row["sha256"]) if row else None
 
     def history(self, job_id: str) -> list[Event]:
         """List the changes of state of a job, the first one first."""
@@ -128,4 +149,5 @@ def job_from(row: Mapping[str, Any]) -> Job:
         cancel_requested=bool(row["cancel_requested"]),
         error_code=row["error_code"],
         error=row["error"],
+        unread=row["unread_hash"] is not None,
     )

@@ -14,7 +14,7 @@ log = get_logger()
 
 
 class Wake:
-    """One empty file per topic (`jobs`, `outbox`) in a folder that holds nothing else."""
+    """One empty file per topic (`jobs`, `outbox`, `changes`) in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
         """Make the folder if need be."""

@@ -75,7 +75,7 @@ def show(asked: argparse.Namespace, folder: Path) -> bool:
     model = os.environ.get("MODEL_DIR") or "pocket"
     with Stack(folder, model, say=console.print) as stack:
         stack.start()
-        job = stack.client.submit(asked.prompt, asked.image, asked.seed, asked.preset)
+        job = stack.client.submit(asked.prompt, asked.image, seed=asked.seed, preset=asked.preset)
         status = follow(stack, job["job_id"])
         if status["status"] != "completed":
             console.print(f"The job {status['status']}: {status['error']}", style="red")

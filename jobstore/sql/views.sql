@@ -51,18 +51,37 @@ GROUP BY state;
 -- name: backlog()^
 -- What waits: in the queue, and to be delivered.
 SELECT (SELECT min(accepted_at) FROM jobs WHERE state = 'queued') AS oldest_accepted_at,
-    (SELECT count(*) FROM outbox WHERE state IN ('owed', 'delivering')) AS owed,
-    (SELECT count(*) FROM outbox WHERE state IN ('owed', 'delivering') AND error IS NOT NULL)
-        AS failing;
+    (SELECT count(*) FROM outbox WHERE state = 'owed') AS owed,
+    (SELECT count(*) FROM outbox WHERE state = 'owed' AND error IS NOT NULL) AS failing;
 
--- name: jobs_before(before_seq, most)
+-- name: jobs_before(seq, most)
 -- A page of jobs, the newest first.
-SELECT * FROM jobs WHERE seq < :before_seq AND deleted_at IS NULL ORDER BY seq DESC LIMIT :most;
+SELECT * FROM jobs WHERE seq < :seq AND deleted_at IS NULL ORDER BY seq DESC LIMIT :most;
 
--- name: jobs_of_key_before(key_id, before_seq, most)
--- The same, of one API key.
-SELECT * FROM jobs WHERE key_id = :key_id AND seq < :before_seq AND deleted_at IS NULL
+-- name: jobs_after(seq, most)
+-- The same, the oldest first.
+SELECT * FROM jobs WHERE seq > :seq AND deleted_at IS NULL ORDER BY seq LIMIT :most;
+
+-- name: jobs_in_state_before(state, seq, most)
+-- Both of one state; `state || ''` is what their index is made of.
+SELECT * FROM jobs WHERE state || '' = :state AND seq < :seq AND deleted_at IS NULL
 ORDER BY seq DESC LIMIT :most;
+
+-- name: jobs_in_state_after(state, seq, most)
+SELECT * FROM jobs WHERE state || '' = :state AND seq > :seq AND deleted_at IS NULL
+ORDER BY seq LIMIT :most;
+
+-- name: newest_unread(key_id, unread_hash, since)^
+-- The newest job that asks for the same and whose id nobody knows yet, as far as can be told.
+SELECT job_id FROM jobs
+WHERE key_id = :key_id AND unread_hash = :unread_hash AND accepted_at > :since
+ORDER BY seq DESC LIMIT 1;
+
+-- name: living_retry(job_id)^
+SELECT * FROM jobs WHERE retry_of = :job_id AND ended_at IS NULL;
+
+-- name: video_of(job_id)^
+SELECT path, size_bytes, sha256 FROM outbox WHERE job_id = :job_id AND kind = 'video';
 
 -- name: job_history(job_id)
 SELECT state, fence, at FROM job_events WHERE job_id = :job_id ORDER BY seq;

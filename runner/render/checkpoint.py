@@ -71,7 +71,7 @@ def identity(job: Job, abilities: Abilities) -> Identity:
     The last try of a job begins anew: what crashes or fails may come from what was kept. The shift
     stands in the description of the model, where it may change while the weights stay.
     """
-    asked = job.request.model_dump_json()
+    asked = job.request.model_dump_json(exclude={"metadata"})  # it changes no pixel
     return {
         "format": str(FORMAT),
         "request": hashlib.sha256(asked.encode()).hexdigest(),

@@ -97,8 +97,20 @@ def repeated(play: FullPlay) -> None:
     play.repeat(other.job_id)
     play.fail(other)
     play.repeat(one.job_id)
-    play.delete(one.job_id)
     play.repeat(one.job_id)
+    play.delete(one.job_id)
+    play.delete(other.job_id)
+    play.repeat(other.job_id)
+
+
+def asked_again(play: FullPlay) -> None:
+    """The library of a caller that heard no answer sends it again; each job is given out once."""
+    for digest in ("1", "1", "2"):
+        play.accept(digest=digest)
+    for digest in ("1", "2", "1", "1"):
+        play.accept(digest=digest, retried=True)
+    play.read(play.accept(digest="1"))
+    play.accept(digest="1", retried=True)
 
 
 def cancelled(play: FullPlay) -> None:
@@ -267,8 +279,9 @@ def rescued_debts(play: FullPlay) -> None:
 
 
 BATTERY: list[Scenario] = [
-    *(claimed_in_order, failing, unwanted, repeated, cancelled, rescued, rescued_too_late),
-    *(rescued_from_somebody_else, deleted, advanced, calmed, resting, pruned, removal_given_up),
+    *(claimed_in_order, failing, unwanted, repeated, asked_again, cancelled, rescued),
+    *(rescued_too_late, rescued_from_somebody_else, deleted, advanced, calmed, resting, pruned),
+    removal_given_up,
     *(debts_in_order, rescued_debts),
     *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
     *(partial(already_rendered, move=move) for move in MOVES),

@@ -27,9 +27,13 @@ class Shop:
         idempotency_key: str | None = None,
         request_hash: str | None = None,
         priority: int = 0,
+        key_id: str = "main",
+        *,
+        retried: bool = False,
     ) -> Job:
         asked = request or self.ask()
-        arrival = Arrival(job_id, asked, "test", "main", idempotency_key, request_hash, priority)
+        again = (idempotency_key, request_hash)
+        arrival = Arrival(job_id, asked, "test", key_id, *again, priority, retried)
         return self.store.jobs.accept(arrival, now)[0]
 
     def claim(self, owner: str = "A", now: int = 2000, host: str = "H") -> Job:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from contract_shop import SHA
 from history_rows import Claim, DebtRow, HostRow, JobRow
+from jobstore.arrivals import RETRIED_MS
 from jobstore.errors import KeyReused, LeaseLost
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_LIMIT, STREAK_REST_MS
 from jobstore.moves import TERMINAL, State
@@ -32,7 +33,12 @@ class Model:
             return False
         return True
 
-    def accept(self, row: JobRow) -> str:
+    def accept(self, row: JobRow, *, retried: bool = False) -> str:
+        since = row.accepted_at - RETRIED_MS
+        for job in reversed(self.jobs if retried and row.unread_hash else []):
+            if job.unread_hash == row.unread_hash and job.accepted_at > since:
+                self.read(job.job_id)
+                return job.job_id
         for job in self.jobs:
             if row.idempotency_key and job.idempotency_key == row.idempotency_key:
                 if job.request_hash != row.request_hash:
@@ -41,6 +47,11 @@ class Model:
         self.jobs.append(row)
         self.events[row.job_id] = [("queued", 0, row.changed_at)]
         return row.job_id
+
+    def read(self, job_id: str) -> None:
+        job = self.job(job_id)
+        if job:
+            job.unread_hash = None
 
     def claim(self, owner: str, host: str, ends_at: int, now: int) -> Claim | None:
         due = [job for job in self.jobs if job.state == "queued" and job.due_at <= now]
@@ -154,6 +165,8 @@ class Model:
         return True
 
     def repeat(self, job_id: str, again_id: str, now: int) -> bool:
+        if any(job.retry_of == job_id and job.state not in TERMINAL for job in self.jobs):
+            return True
         job = self.job(job_id)
         if job is None or job.state not in TERMINAL or job.deleted_at is not None:
             return False

@@ -94,17 +94,31 @@ class Play:
         self.now = max(0, self.now + by_ms)
         self.latest = max(self.now, self.latest)
 
-    def accept(self, priority: int = 0, key: str | None = None, digest: str = "1") -> str:
+    def accept(
+        self,
+        priority: int = 0,
+        key: str | None = None,
+        digest: str | None = None,
+        *,
+        retried: bool = False,
+    ) -> str:
         self.figures.asked += 1
         job_id = f"J{self.figures.asked}"
-        request_hash = digest if key else None
-        row = JobRow(job_id, priority, 0, self.now, self.now, key, request_hash)
-        arrival = Arrival(job_id, self.request, "test", "main", key, request_hash, priority)
+        hashes = (digest, None) if key else (None, digest)
+        row = JobRow(job_id, priority, 0, self.now, self.now, key, *hashes)
+        arrival = Arrival(job_id, self.request, "test", "main", key, digest, priority, retried)
         self.same(
-            lambda: self.model.accept(row),
+            lambda: self.model.accept(row, retried=retried),
             lambda: self.store.jobs.accept(arrival, self.now)[0].job_id,
         )
         return job_id
+
+    def read(self, job_id: str) -> None:
+        job = self.store.views.find(job_id)
+        self.same(
+            lambda: self.model.read(job_id),
+            lambda: self.store.jobs.read([job] if job else []),
+        )
 
     def claim(self, owner: str = "A", host: str = "H", lease_ms: int = LEASE_MS) -> Job | None:
 

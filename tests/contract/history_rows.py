@@ -14,6 +14,7 @@ class JobRow:
     changed_at: int
     idempotency_key: str | None = None
     request_hash: str | None = None
+    unread_hash: str | None = None
     retry_of: str | None = None
     state: str = "queued"
     attempt: int = 0

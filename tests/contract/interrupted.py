@@ -20,9 +20,9 @@ class Interrupted:
         return self._database.reading()
 
     @contextlib.contextmanager
-    def writing(self, wakes: str = "") -> Iterator[Any]:
+    def writing(self, *wakes: str) -> Iterator[Any]:
         self._somebody()
-        with self._database.writing(wakes) as connection:
+        with self._database.writing(*wakes) as connection:
             yield connection
 
     def run_script(self, connection: Any, script: str) -> None:

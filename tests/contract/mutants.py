@@ -9,7 +9,7 @@ import aiosql
 from jobstore.database import SQL
 
 ADAPTERS = {"sqlite": "sqlite3", "postgresql": "psycopg"}
-ENDS = re.compile(r"\s*(\)|;|RETURNING\b|ORDER BY\b|LIMIT\b)")
+ENDS = re.compile(r"\s*(\)|;|ON CONFLICT\b|RETURNING\b|ORDER BY\b|LIMIT\b)")
 WHERE, AND = (re.compile(rf"\b{word}\b") for word in ("WHERE", "AND"))
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from contract_shop import LEASE_MS, Ask
 from history_debts import HOSTS, FullPlay, owed
 from history_play import Figures, held, hurry
+from jobstore.arrivals import RETRIED_MS
 from jobstore.job import Delivery, Job
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.store import Store
@@ -34,7 +35,7 @@ payers = st.sampled_from("DE")
 hosts = st.sampled_from(HOSTS)
 leases = st.sampled_from([LEASE_MS, 1000])
 pick = st.integers(0, 5)  # counted from the newest
-spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, -3000, -LEASE_MS])
+spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, RETRIED_MS, -3000, -LEASE_MS])
 claim_moves = st.sampled_from(["renew", "advance", "release", "fail", "postpone", "stop"])
 endings = st.sampled_from(["fail", "postpone", "stop", "release"])
 debt_moves = st.sampled_from(["renew_debt", "settle", "postpone_debt", "lose"])
@@ -76,6 +77,14 @@ class Histories(RuleBasedStateMachine):
     @rule(key=st.sampled_from("KL"), digest=st.sampled_from("12"))
     def accept_with_key(self, key: str, digest: str) -> None:
         self.play.accept(0, key, digest)
+
+    @rule(digest=st.sampled_from("12"), retried=st.booleans())
+    def accept_unread(self, digest: str, *, retried: bool) -> None:
+        self.play.accept(0, None, digest, retried=retried)
+
+    @rule(back=pick)
+    def read(self, back: int) -> None:
+        self.play.read(self.job_id(back))
 
     @rule(owner=owners, host=hosts, lease_ms=leases)
     def claim(self, owner: str, host: str, lease_ms: int) -> None:

@@ -16,6 +16,11 @@ EQUIVALENT = {
     ("orphaned_jobs", "state = 'processing'"): INDEX,
     ("rescue_deliveries", "state = 'delivering'"): INDEX,
     ("complete_job", "state = 'rendered'"): "a video that is being delivered has a rendered job",
+    (
+        "read_job",
+        "unread_hash IS NOT NULL",
+    ): "whose id was given out meanwhile, which only PostgreSQL"
+    " lets happen; else it saves writing a row",
     ("calm_host", "streak > 0"): "only saves writing a row at each step",
     ("prune_outbox", "state IN ('delivered', 'dead')"): "prunable_jobs owe nothing; the last guard"
     " of a debt that is made meanwhile, which only PostgreSQL lets happen",

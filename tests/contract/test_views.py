@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from contract_shop import Ask, Shop
+from contract_shop import VIDEO, Ask, Shop
 from jobstore.database import SQL
 from jobstore.job import Job, Phase
 from jobstore.moves import State
@@ -52,15 +53,43 @@ def test_pages_go_back_in_time_without_gaps(shop: Shop) -> None:
     first = page(2)
     assert ids(first) == ["J5", "J4"]
     shop.accept("J6")
-    second = page(2, before_seq=first[-1].seq)
+    second = page(2, after=first[-1].seq)
     assert ids(second) == ["J3", "J2"]
-    assert ids(page(2, before_seq=second[-1].seq)) == ["J1"]
+    assert ids(page(2, after=second[-1].seq)) == ["J1"]
 
 
-def test_a_page_can_be_of_one_key(shop: Shop) -> None:
-    shop.accept("J1")
-    assert ids(shop.store.views.page(5, key_id="main")) == ["J1"]
-    assert shop.store.views.page(5, key_id="another") == []
+def test_pages_go_forward_in_time_without_gaps(shop: Shop) -> None:
+    for number in range(1, 6):
+        shop.accept(f"J{number}")
+    first = shop.store.views.page(3, oldest_first=True)
+    assert ids(first) == ["J1", "J2", "J3"]
+    assert ids(shop.store.views.page(3, first[-1].seq, oldest_first=True)) == ["J4", "J5"]
+
+
+@pytest.mark.parametrize("oldest_first", [False, True])
+def test_a_page_can_be_of_some_states(shop: Shop, *, oldest_first: bool) -> None:
+    """What is rendered lies between two that are processed; both are what a caller asks for."""
+    for number in range(1, 6):
+        shop.accept(f"J{number}")
+    shop.claim()
+    shop.finish(shop.claim())
+    shop.claim()
+    work = (State.PROCESSING, State.RENDERED)
+    page = partial(shop.store.views.page, states=work, oldest_first=oldest_first)
+    expected = ["J1", "J2", "J3"] if oldest_first else ["J3", "J2", "J1"]
+    assert ids(page(5)) == expected
+    first = page(2)
+    assert ids(first) == expected[:2]
+    assert ids(page(2, first[-1].seq)) == expected[2:]
+    assert ids(shop.store.views.page(5, states=[State.QUEUED])) == ["J5", "J4"]
+    assert shop.store.views.page(5, states=[State.FAILED]) == []
+
+
+def test_where_a_video_lies_is_told_once_it_is_rendered(shop: Shop) -> None:
+    shop.accept()
+    assert shop.store.views.video("J1") is None
+    shop.finish(shop.claim())
+    assert shop.store.views.video("J1") == VIDEO
 
 
 def test_a_history_tells_every_change(shop: Shop) -> None:
@@ -134,7 +163,7 @@ SMALL = {
 TEXTS = {
     *("job_id", "again_id", "owner", "dead_owner", "host", "key_id", "idempotency_key", "key"),
     *("request", "request_hash", "shape", "source", "phase", "error", "error_code", "kind"),
-    *("path", "sha256", "topic", "crashed_id"),
+    *("path", "sha256", "topic", "crashed_id", "unread_hash", "state"),
 }
 
 

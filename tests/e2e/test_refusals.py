@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gateway.generate import PROMPT_LIMIT
+from gateway.wanted import PROMPT_LIMIT
 from local.stack import Stack
 
 JSON = {"Content-Type": "application/json"}

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway.generate import Wanted, accept
+from gateway.generate import Asked, accept
 from gateway.parts import Parts
 from gateway.pictures import decode
 from gateway.problems import Problem
+from gateway.wanted import Wanted
 from jobstore.errors import StoreUnavailable
 from jobstore.objects import Objects
 from jobstore.settings import GatewaySettings
@@ -37,18 +38,23 @@ def png() -> bytes:
     return out.getvalue()
 
 
+def asked(picture: bytes | None = None, prompt: str = "a red circle") -> Asked:
+    wanted = Wanted(prompt=prompt)
+    return Asked(wanted, decode(picture) if picture else None, wanted.digest(picture))
+
+
 def staged(tmp_path: Path) -> list[str]:
     return [file.name for file in (tmp_path / "inputs" / "images").glob("*")]
 
 
 def test_the_picture_lies_where_the_request_says(parts: Parts, tmp_path: Path) -> None:
-    job, position = accept(parts, Wanted(prompt="a red circle"), decode(png()))
-    assert position == 1
+    job, new = accept(parts, asked(png()))
+    assert new
     assert staged(tmp_path) == [job.request.image] == [f"{job.job_id}.png"]
 
 
 def test_every_default_is_resolved_and_kept(parts: Parts) -> None:
-    job, _ = accept(parts, Wanted(prompt=" a red circle "), None)
+    job, _ = accept(parts, asked(prompt=" a red circle "))
     kept = parts.store.views.find(job.job_id)
     assert kept
     request = kept.request
@@ -62,14 +68,14 @@ def test_a_job_that_could_not_be_taken_in_leaves_no_picture(parts: Parts, tmp_pa
     with parts.store.database.writing() as connection:
         connection.execute("DROP TABLE jobs")
     with pytest.raises(StoreUnavailable):
-        accept(parts, Wanted(prompt="a red circle"), decode(png()))
+        accept(parts, asked(png()))
     assert staged(tmp_path) == []
 
 
 def test_a_disk_that_cannot_keep_the_picture_is_said(parts: Parts, tmp_path: Path) -> None:
     (tmp_path / "inputs").write_text("in the way of the folder")
     with pytest.raises(Problem) as caught:
-        accept(parts, Wanted(prompt="a red circle"), decode(png()))
+        accept(parts, asked(png()))
     assert caught.value.code == "store_unavailable"
     assert parts.store.views.page(1) == []
 
@@ -84,7 +90,7 @@ def test_a_full_disk_is_said_and_left_as_it_was(parts: Parts, tmp_path: Path) ->
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
     try:
         with pytest.raises(Problem) as caught:
-            accept(parts, Wanted(prompt="a red circle"), decode(out.getvalue()))
+            accept(parts, asked(out.getvalue()))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)

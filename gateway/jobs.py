@@ -1,0 +1,151 @@
+"""`/jobs`: list them, and what can be done with one: cancel, retry, delete."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from structlog.stdlib import get_logger
+from ulid import ULID
+
+from gateway.accepted import accepted
+from gateway.parts import Parts, in_thread, parts_of
+from gateway.problems import Problem, faults_of
+from gateway.shown import facts, find, note_read, public, show
+from jobstore.clock import now_ms
+from jobstore.job import Job
+from jobstore.moves import State
+
+log = get_logger()
+
+PUBLIC = {state.value: (state,) for state in State if state is not State.RENDERED}
+STATES = PUBLIC | {"processing": (State.PROCESSING, State.RENDERED)}
+
+
+class Listed(BaseModel):
+    """The query of `GET /jobs`; `after` is the `last_id` of the page before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    after: Annotated[str, Field(pattern="^[0-9A-Za-z]{1,40}$")] | None = None
+    order: Literal["asc", "desc"] = "desc"
+    status: Literal["queued", "processing", "completed", "failed", "cancelled"] | None = None
+
+
+async def list_jobs(request: Request) -> Response:
+    """Answer with a page of jobs, the newest first unless asked otherwise."""
+    parts = parts_of(request)
+    try:
+        listed = Listed.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise Problem(faults_of(error, Listed)) from error
+    jobs, has_more = await in_thread(parts.reads, page, parts, listed)
+    await note_read(parts, jobs)
+    body = {
+        "data": [facts(job) for job in jobs],
+        "has_more": has_more,
+        "first_id": jobs[0].job_id if jobs else None,
+        "last_id": jobs[-1].job_id if jobs else None,
+    }
+    return JSONResponse(body, headers={"Cache-Control": "no-store"})
+
+
+def page(parts: Parts, listed: Listed) -> tuple[list[Job], bool]:
+    """Read one page of jobs, and whether there are more behind it.
+
+    Raises:
+        Problem: `after` is no job.
+    """
+    cursor = None
+    if listed.after is not None:
+        last = parts.store.views.find(listed.after)
+        if last is None:
+            message = "after is no job that is known; send the last_id of the page before."
+            raise Problem.of("field_wrong", message, "after")
+        cursor = last.seq
+    states = STATES[listed.status] if listed.status else ()
+    oldest_first = listed.order == "asc"
+    jobs = parts.store.views.page(listed.limit + 1, cursor, states, oldest_first=oldest_first)
+    return jobs[: listed.limit], len(jobs) > listed.limit
+
+
+async def cancel(request: Request) -> Response:
+    """Answer with the job: cancelled, or, while it is rendered, with the wish noted (202)."""
+    parts, job_id = parts_of(request), request.path_params["job_id"]
+    await in_thread(parts.writes, ask_to_stop, parts, job_id)
+    shown = await in_thread(parts.reads, show, parts, job_id)
+    return JSONResponse(shown.body, 200 if shown.ended else 202, {"Cache-Control": "no-store"})
+
+
+def ask_to_stop(parts: Parts, job_id: str) -> None:
+    """Cancel a job; one that is cancelled already stays so.
+
+    Raises:
+        Problem: `cancel_too_late`, or there is no such job.
+    """
+    find(parts, job_id)
+    if parts.store.jobs.cancel(job_id, now_ms()):
+        log.info("cancel.requested", job_id=job_id)
+        return
+    job = find(parts, job_id)
+    if job.state is not State.CANCELLED:
+        done = (
+            "is rendered, and being uploaded" if job.state is State.RENDERED else f"is {job.state}"
+        )
+        message = f"This job {done}: there is nothing left to cancel. DELETE it once it has ended."
+        raise Problem.of("cancel_too_late", message)
+
+
+async def retry(request: Request) -> Response:
+    """Answer 202 with a new job that asks for the same as one that has ended."""
+    parts, job_id = parts_of(request), request.path_params["job_id"]
+    job, new = await in_thread(parts.writes, repeat, parts, job_id)
+    return await in_thread(parts.reads, accepted, parts, job, new=new)
+
+
+def repeat(parts: Parts, job_id: str) -> tuple[Job, bool]:
+    """Make a new job of an old one; while an earlier retry of it lives, that is the one.
+
+    Raises:
+        Problem: `job_unfinished`, `image_lost`, or there is no such job.
+    """
+    image = find(parts, job_id).request.image
+    if image and not (parts.settings.images / image).is_file():
+        message = "The picture of this job is gone from the disk; send it again to POST /generate."
+        raise Problem.of("image_lost", message)
+    again_id = str(ULID())
+    again = parts.store.jobs.repeat(job_id, again_id, now_ms())
+    if again is None:
+        raise unfinished(find(parts, job_id), "retry")
+    new = again.job_id == again_id
+    if new:
+        log.info("job.retried", job_id=again_id, retry_of=job_id)
+    return again, new
+
+
+async def delete(request: Request) -> Response:
+    """Answer once the job is buried and the removal of its video is owed; again, the same."""
+    parts, job_id = parts_of(request), request.path_params["job_id"]
+    await in_thread(parts.writes, bury, parts, job_id)
+    return JSONResponse({"job_id": job_id, "deleted": True})
+
+
+def bury(parts: Parts, job_id: str) -> None:
+    """Delete a job that has ended.
+
+    Raises:
+        Problem: `job_unfinished`, or there never was such a job.
+    """
+    if parts.store.jobs.delete(job_id, now_ms()):
+        log.info("job.deleted", job_id=job_id)
+        return
+    job = parts.store.views.find(job_id)
+    if job is None or job.deleted_at is None:
+        raise unfinished(find(parts, job_id), "delete")
+
+
+def unfinished(job: Job, wish: str) -> Problem:
+    """Say that a job has not ended yet, and what to do."""
+    message = f"This job is {public(job.state)}: cancel it, or wait for its end, to {wish} it."
+    return Problem.of("job_unfinished", message)

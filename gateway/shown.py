@@ -1,0 +1,148 @@
+"""A job as callers see it."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from structlog.stdlib import get_logger
+
+from gateway.parts import Parts, in_thread
+from gateway.problems import Problem
+from jobstore.clock import text
+from jobstore.errors import ObjectsRefused, ObjectsUnavailable, StoreUnavailable
+from jobstore.job import Job
+from jobstore.moves import State
+from jobstore.objects import LINK_S, Link
+
+log = get_logger()
+
+HALF_A_LINK_MS = LINK_S * 1000 // 2
+SIGNED = frozenset({"video_url", "video_url_expires_at"})  # another one at each read
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A job, the body that tells of it, and the entity tag of that body."""
+
+    job: Job
+    body: dict[str, object]
+    etag: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing about it will change any more, but for its link."""
+        return self.job.ended_at is not None
+
+
+def find(parts: Parts, job_id: str) -> Job:
+    """Look a job up.
+
+    Raises:
+        Problem: `job_unknown` or `job_deleted`.
+    """
+    job = parts.store.views.find(job_id)
+    if job is None:
+        message = "There is no such job; job_id is what POST /generate answered."
+        raise Problem.of("job_unknown", message)
+    if job.deleted_at is not None:
+        raise Problem.of("job_deleted", "This job was deleted, and its video with it.")
+    return job
+
+
+def show(parts: Parts, job_id: str) -> Shown:
+    """Show a job with all that there is to tell: its place, an estimate and its link.
+
+    Raises:
+        Problem: `job_unknown` or `job_deleted`.
+    """
+    job = find(parts, job_id)
+    link = sign(parts, job)
+    views = parts.store.views
+    body = {
+        "job_id": job.job_id,
+        "status": public(job.state),
+        "video_url": link.url if link else None,
+        "error": job.error,
+        "error_code": job.error_code,
+        "position": views.position(job_id) if job.state is State.QUEUED else None,
+        "phase": job.phase,
+        "eta_s": rounded(views.eta_s(job_id)),
+        "video_url_expires_at": text(link.expires_at) if link else None,
+        **facts(job),
+    }
+    return Shown(job, body, etag_of(body, link))
+
+
+def facts(job: Job) -> dict[str, object]:
+    """Tell of a job what its row tells, without a look at the others; a list tells this much."""
+    request = job.request
+    return {
+        "job_id": job.job_id,
+        "status": public(job.state),
+        "error": job.error,
+        "error_code": job.error_code,
+        "phase": job.phase,
+        "progress": job.progress,
+        "step": job.step,
+        "steps": request.steps,
+        "seed": request.seed,
+        "preset": request.preset,
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "guidance_scale": request.guidance_scale,
+        "width": request.width,
+        "height": request.height,
+        "num_frames": request.num_frames,
+        "fps": request.fps,
+        "priority": job.priority,
+        "metadata": request.metadata,
+        "retry_of": job.retry_of,
+        "cancel_requested": job.cancel_requested,
+        "attempt": job.attempt,
+        "accepted_at": text(job.accepted_at),
+        "started_at": text(job.started_at) if job.started_at else None,
+        "ended_at": text(job.ended_at) if job.ended_at else None,
+    }
+
+
+def public(state: State) -> State:
+    """Say where a job stands in the words of the API."""
+    return State.PROCESSING if state is State.RENDERED else state
+
+
+def etag_of(body: dict[str, object], link: Link | None) -> str:
+    """Name what a body says; a link counts as the same for half its life, so a kept one is good."""
+    lasting = {name: value for name, value in body.items() if name not in SIGNED}
+    lasting["link"] = link.expires_at // HALF_A_LINK_MS if link else None
+    return f'W/"{hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:20]}"'
+
+
+def rounded(seconds: float | None) -> int | None:
+    """Round an estimate up to whole seconds."""
+    return None if seconds is None else math.ceil(seconds)
+
+
+def sign(parts: Parts, job: Job) -> Link | None:
+    """Sign a link, anew at each read; None without a video, or while none can be signed."""
+    if job.state is not State.COMPLETED:
+        return None
+    try:
+        return parts.objects.link(job.object_key, f"{job.job_id}.mp4")
+    except (ObjectsRefused, ObjectsUnavailable) as error:
+        log.error("link.refused", job_id=job.job_id, error=str(error))
+        return None
+
+
+async def note_read(parts: Parts, jobs: Sequence[Job]) -> None:
+    """Note, before the answer, that the caller knows of these jobs; only a first read writes.
+
+    While the store cannot be written, the answer is given all the same.
+    """
+    if not any(job.unread for job in jobs):
+        return
+    try:
+        await in_thread(parts.writes, parts.store.jobs.read, jobs)
+    except StoreUnavailable as error:
+        log.warning("store.missed", error=str(error))
