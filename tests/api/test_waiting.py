@@ -62,9 +62,9 @@ def test_with_a_tag_an_answer_that_waits_comes_with_the_next_change(api: Calling
     etag = status(api, job_id).headers["etag"]
     with ThreadPoolExecutor(1) as other:
         waiting = other.submit(status, api, job_id, prefer="wait=60", if_none_match=etag)
-        api.claim()
+        api.http.post(f"/jobs/{job_id}/cancel")
         answer = waiting.result()
-    assert (answer.status_code, answer.json()["status"]) == (200, "processing")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
 
 
 @pytest.mark.parametrize(("known", "code"), [(False, 200), (True, 304)])
