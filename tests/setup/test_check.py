@@ -44,6 +44,7 @@ def cut(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("harm", [flip, cut, Path.unlink])
 @pytest.mark.parametrize("path", [VAE, "tokenizer/tokenizer_config.json"])
 def test_a_run_mends_just_the_file(

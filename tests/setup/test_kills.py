@@ -30,6 +30,7 @@ def test_a_kill_at_a_step_costs_no_more_than_the_step(
     assert sent_again < 2 * CHUNK  # what two threads had not written yet
 
 
+@pytest.mark.long
 def test_shards_are_there_until_the_converted_file_is_listed(
     hub: Hub, run: Run, brought: Path, tmp_path: Path
 ) -> None:

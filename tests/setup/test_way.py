@@ -34,6 +34,7 @@ def test_a_cut_is_resumed_where_it_was(hub: Hub, run: Run, tmp_path: Path, *, ru
     assert sum(SHARD in path for path in hub.asked) == 4  # twice, each with its way to the store
 
 
+@pytest.mark.long
 def test_a_kill_is_resumed_where_it_was(hub: Hub, run: Run, brought: Path, tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
     with subprocess.Popen([*COMMAND, str(folder)], env=environment(hub.url)) as process:
@@ -77,6 +78,7 @@ def test_a_file_that_always_comes_altered_is_refused(hub: Hub, run: Run, tmp_pat
     )
 
 
+@pytest.mark.long
 def test_a_bad_beginning_is_not_built_on(hub: Hub, run: Run, tmp_path: Path) -> None:
     """As a power cut leaves it: of the right length, or longer, and full of zeros."""
     folder = tmp_path / "checkpoint"
@@ -148,6 +150,7 @@ def test_too_little_room_is_refused_with_the_figures(hub: Hub, tmp_path: Path) -
     assert not hub.sent
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("step", "ballast"), [("download", 80 * MB), ("conversion", 25 * MB)])
 def test_a_disk_that_fills_meanwhile_loses_nothing(
     step: str, ballast: int, hub: Hub, tmp_path: Path

@@ -61,6 +61,7 @@ def test_a_second_run_changes_nothing_and_asks_nobody(whole: Path, hub: Hub, run
     assert "is whole" in done.stderr
 
 
+@pytest.mark.long
 def test_files_that_are_there_already_are_not_fetched_again(
     repository: Path, hub: Hub, run: Run, tmp_path: Path
 ) -> None:

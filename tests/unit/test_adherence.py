@@ -187,6 +187,7 @@ class Unguided(WanPipeline):
     do_classifier_free_guidance = False
 
 
+@pytest.mark.long
 def test_a_guidance_that_is_not_passed_on_is_seen(hurried: Model) -> None:
     faulty = Unguided(**hurried.text.components, expand_timesteps=False)
     for check in (is_steered_by_guidance, heeds_its_negative_prompt):
