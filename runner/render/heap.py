@@ -2,9 +2,20 @@
 
 import contextlib
 import ctypes
+from pathlib import Path
 
 MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 LARGE_BYTES = 4 << 20
+LARGE_MODEL_BYTES = 1 << 30
+
+
+def is_large(model: Path) -> bool:
+    """Tell whether the weights of a checkpoint are such that memory counts for more than time.
+
+    On a CPU, mappings that come and go cost a tenth of the time of a render of the embedded model
+    (`bin/bench render`), whose blocks are no trouble.
+    """
+    return sum(file.stat().st_size for file in model.rglob("*.safetensors")) > LARGE_MODEL_BYTES
 
 
 def give_large_blocks_back() -> None:

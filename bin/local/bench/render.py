@@ -22,7 +22,8 @@ from local.running import Running
 Say = Callable[[str], None]
 QUEUED = 10
 LEAST_S = 5.0  # that one render should last
-PROBE_STEPS = 20
+PROBE_STEPS = 10
+FRAMES = 65  # so that a step lasts longer than 40 ms; one of the 5B lasts 22 s
 PROMPTS = [
     f"a {colour} {shape} moves {way}"
     for colour in ("red", "green", "blue", "yellow")
@@ -54,7 +55,8 @@ class Sides:
         self._asked += 1
         prompt = f"{PROMPTS[self._asked % len(PROMPTS)]}, number {self._asked}"
         able = Abilities.read(EMBEDDED_MODEL)
-        return Request.usual(able, prompt, seed=self._asked).model_copy(update={"steps": steps})
+        wanted = {"steps": steps, "num_frames": FRAMES}
+        return Request.usual(able, prompt, seed=self._asked).model_copy(update=wanted)
 
     def submit(self, request: Request) -> str:
         """Queue a job for the stage."""
@@ -95,7 +97,7 @@ def bench_render(folder: Path, pairs: int, say: Say) -> dict[str, float]:
         for _ in range(2):  # the first of each is slower
             took_s = sides.bare_s(sides.request(PROBE_STEPS))
             sides.ours_s(sides.request(PROBE_STEPS))
-        steps = max(PROBE_STEPS, int(1.6 * PROBE_STEPS * LEAST_S / took_s))
+        steps = max(PROBE_STEPS, int(1.5 * PROBE_STEPS * LEAST_S / took_s))
         say(f"{pairs} turns of each, {steps} steps a render ...")
         ratios, bare = [], []
         for number in range(pairs):
