@@ -5,6 +5,7 @@ are left, and from the first step on the scheduler has the whole list again, by 
 knows where the end is.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 State = dict[str, torch.Tensor]
 
 
-class Resuming:
+class Resuming(ABC):
     """What is mixed into a scheduler of diffusers so that it can go on after any step."""
 
     timesteps: torch.Tensor
@@ -22,16 +23,16 @@ class Resuming:
     _left_off: tuple[int, State] | None = None
     _whole: torch.Tensor | None = None
 
+    @abstractmethod
     def state(self) -> State:
         """Tell all that the next step will need, besides the latents: the tensors themselves."""
-        raise NotImplementedError
 
     def resume(self, step: int, state: State) -> None:
         """Let the next render go on after so many finished steps."""
         self._left_off = (step, state)
 
-    def _restore(self, state: State, device: Any) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _restore(self, state: State, device: Any) -> None: ...
 
     def set_timesteps(self, *args: Any, device: Any = None, **wanted: Any) -> None:
         """Do as the scheduler itself; then show only the timesteps that are left."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import random
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ import jobstore
 from jobstore.clock import now_ms
 from jobstore.job import Arrival, Request
 from jobstore.moves import State
-from jobstore.settings import ModelSettings, read
 from jobstore.verify import verify
 from runner.render.output import sweep
 from runner.render.sidecar import hashes
@@ -24,18 +22,6 @@ from runner.stage import Stage
 from ticks import tick
 
 Ask = Callable[..., Request]
-
-
-@pytest.fixture
-def stage(made_stage: Callable[..., Stage]) -> Stage:
-    return made_stage("render", ModelSettings)
-
-
-@pytest.fixture
-def render(stage: Stage) -> Render:
-    work = Render(stage, read(ModelSettings), random.Random(1))
-    work.prepare()
-    return work
 
 
 def accept(stage: Stage, request: Request) -> None:
