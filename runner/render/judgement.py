@@ -50,12 +50,12 @@ class Rejected(Exception):
 
 
 def check_finite(numbers: torch.Tensor, name: str) -> None:
-    """Look for NaN and infinity, from which no picture can come.
+    """Look for NaN and infinity, from which no picture can come; shapes without data have none.
 
     Raises:
         Rejected: there are some; `name` is told in its message.
     """
-    if not bool(torch.isfinite(numbers).all()):
+    if not (numbers.is_meta or bool(torch.isfinite(numbers).all())):
         raise Rejected(Reason.NOT_FINITE, f"The {name} hold numbers that are none (NaN, infinity).")
 
 

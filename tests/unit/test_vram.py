@@ -3,7 +3,6 @@
 import gc
 from pathlib import Path
 
-import pytest
 import torch
 
 from local.bench.live import Live
@@ -12,7 +11,6 @@ from local.bench.vram import our_peaks
 LIMIT_GIB = 20.5  # of 22.06 that torch sees on an A10G; without what cannot be counted here
 
 
-@pytest.mark.long
 def test_every_phase_of_the_5b_fits_a_card_of_24_gb(tmp_path: Path) -> None:
     peaks = our_peaks(tmp_path)
     for peak in peaks.values():
