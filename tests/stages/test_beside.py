@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,14 +55,22 @@ def worker() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def test_the_next_job_is_rendered_while_a_video_becomes_whole(
-    render: Render, stage: Stage, ask: Ask, held: threading.Event, worker: ThreadPoolExecutor
-) -> None:
+def both_are_held(
+    render: Render, stage: Stage, ask: Ask, worker: ThreadPoolExecutor
+) -> Future[bool]:
+    """Bring J1 to where its video is to become whole, and J2 to where its frames are there."""
     for job_id in ("J1", "J2"):
         accept(stage, ask(), job_id)
     assert render.run_once()
     ticked = worker.submit(render.run_once)
     wait_for(lambda: found(stage, "J2").progress >= MADE)
+    return ticked
+
+
+def test_the_next_job_is_rendered_while_a_video_becomes_whole(
+    render: Render, stage: Stage, ask: Ask, held: threading.Event, worker: ThreadPoolExecutor
+) -> None:
+    ticked = both_are_held(render, stage, ask, worker)
     assert found(stage, "J1").state is State.PROCESSING
     assert not list(stage.settings.outputs.iterdir())
     held.set()
@@ -74,11 +82,7 @@ def test_the_next_job_is_rendered_while_a_video_becomes_whole(
 def test_both_leases_are_renewed(
     render: Render, stage: Stage, ask: Ask, held: threading.Event, worker: ThreadPoolExecutor
 ) -> None:
-    for job_id in ("J1", "J2"):
-        accept(stage, ask(), job_id)
-    assert render.run_once()
-    ticked = worker.submit(render.run_once)
-    wait_for(lambda: found(stage, "J2").progress >= MADE)
+    ticked = both_are_held(render, stage, ask, worker)
     with stage.store.database.writing() as connection:
         connection.execute("UPDATE jobs SET lease_ends_at = 1")
     stage.heartbeat.tick()
