@@ -11,3 +11,4 @@ index_for_timestep  # called by the scheduler itself
 protocol_version, do_HEAD, close_connection, log_message  # read and called by http.server
 regex, to_string  # read and called by Starlette
 pytest_terminal_summary  # called by pytest
+input_reference, variant  # words of OpenAI's clients

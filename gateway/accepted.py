@@ -4,6 +4,7 @@ import math
 
 from starlette.responses import JSONResponse, Response
 
+from gateway.answers import Accepted
 from gateway.parts import Parts
 from gateway.shown import public
 from jobstore.errors import StoreUnavailable
@@ -22,7 +23,7 @@ def accepted(parts: Parts, job: Job, *, new: bool = True) -> Response:
     except StoreUnavailable:
         pass  # the job is safe; its place can be asked for later
     least, most = RETRY_AFTER_S
-    body = {"job_id": job.job_id, "status": public(job.state), "position": position}
+    body: Accepted = {"job_id": job.job_id, "status": public(job.state), "position": position}
     headers = {
         "Location": f"/status/{job.job_id}",
         "Retry-After": str(min(max(math.ceil(eta_s or 0), least), most)),

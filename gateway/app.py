@@ -10,24 +10,21 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gateway.access import Access
-from gateway.capabilities import capabilities
-from gateway.events import events
-from gateway.generate import generate
-from gateway.health import health
-from gateway.jobs import cancel, delete, list_jobs, retry
+from gateway.calls import CALLS
 from gateway.keys import RequireKey
-from gateway.metrics import metrics
+from gateway.openapi import document
 from gateway.parts import Parts
 from gateway.problems import Problem, answer_problem, answer_routing, answer_store
-from gateway.status import status
-from gateway.video import video
 from jobstore.errors import StoreUnavailable
 
 
 class JobId(Convertor[str]):
-    """What may stand for a job in a path; with anything else there is nothing at it."""
+    """What may stand for a job in a path; with anything else there is nothing at it.
 
-    regex = "[0-9A-Za-z]{1,40}"
+    Under `/v1/videos/` OpenAI has three calls where a job stands, and they are not offered.
+    """
+
+    regex = r"(?!(?:characters|edits|extensions)\b)[0-9A-Za-z]{1,40}"
 
     def convert(self, value: str) -> str:
         """Take it as it is."""
@@ -40,20 +37,10 @@ class JobId(Convertor[str]):
 
 register_url_convertor("job", JobId())
 
-ROUTES = (
-    Route("/capabilities", capabilities, methods=["GET"]),
-    Route("/health", health, methods=["GET"]),
-    Route("/metrics", metrics, methods=["GET"]),
-    Route("/generate", generate, methods=["POST"]),
-    Route("/status/{job_id:job}", status, methods=["GET"]),
-    Route("/jobs", list_jobs, methods=["GET"]),
-    Route("/jobs/{job_id:job}", status, methods=["GET"]),
-    Route("/jobs/{job_id:job}", delete, methods=["DELETE"]),
-    Route("/jobs/{job_id:job}/cancel", cancel, methods=["POST"]),
-    Route("/jobs/{job_id:job}/retry", retry, methods=["POST"]),
-    Route("/jobs/{job_id:job}/events", events, methods=["GET"]),
-    Route("/jobs/{job_id:job}/video", video, methods=["GET"]),
+ROUTES = tuple(
+    Route(call.path, call.endpoint, methods=[call.method], name=call.name) for call in CALLS
 )
+OPEN_PATHS = frozenset(call.path for call in CALLS if call.is_open)
 
 
 def build(parts: Parts) -> Starlette:
@@ -70,7 +57,7 @@ def build(parts: Parts) -> Starlette:
         lifespan=lifespan,
         middleware=[
             Middleware(Access),
-            Middleware(RequireKey, secret=parts.settings.api_secret_key),
+            Middleware(RequireKey, parts.settings.api_secret_key, OPEN_PATHS),
         ],
         exception_handlers={
             Problem: answer_problem,
@@ -79,4 +66,5 @@ def build(parts: Parts) -> Starlette:
         },
     )
     app.state.parts = parts
+    app.state.document = document(CALLS, parts.abilities)
     return app

@@ -4,31 +4,37 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway import limits, pictures, wanted
+from gateway.answers import Capabilities, PresetFacts
 from gateway.parts import parts_of
-from jobstore.abilities import USUAL, Abilities
+from jobstore.abilities import USUAL, Abilities, Preset
 
 
 async def capabilities(request: Request) -> Response:
     """Answer with sizes, length and presets, as the model's description has them."""
     can = parts_of(request).abilities
-    presets = {
-        name: preset.model_dump(include={"about", "steps", "guidance_scale"})
-        | {"fixed": preset.sigmas is not None, "steps_least": limits.steps_least(preset)}
-        for name, preset in can.presets.items()
+    body: Capabilities = {
+        "model": can.name,
+        "revision": can.revision,
+        "sizes": can.sizes,
+        "sizes_by_area": area(can) if can.sizes_by_area else None,
+        "num_frames": can.num_frames,
+        "fps": can.fps,
+        "presets": {name: offer(preset) for name, preset in can.presets.items()},
+        "defaults": {"preset": USUAL, "negative_prompt": can.negative_prompt},
+        "limits": bounds(can),
     }
-    return JSONResponse(
-        {
-            "model": can.name,
-            "revision": can.revision,
-            "sizes": can.sizes,
-            "sizes_by_area": area(can) if can.sizes_by_area else None,
-            "num_frames": can.num_frames,
-            "fps": can.fps,
-            "presets": presets,
-            "defaults": {"preset": USUAL, "negative_prompt": can.negative_prompt},
-            "limits": bounds(can),
-        }
-    )
+    return JSONResponse(body)
+
+
+def offer(preset: Preset) -> PresetFacts:
+    """Tell what a preset does."""
+    return {
+        "about": preset.about,
+        "steps": preset.steps,
+        "guidance_scale": preset.guidance_scale,
+        "fixed": preset.sigmas is not None,
+        "steps_least": limits.steps_least(preset),
+    }
 
 
 def area(can: Abilities) -> dict[str, int]:
@@ -41,7 +47,7 @@ def area(can: Abilities) -> dict[str, int]:
     }
 
 
-def bounds(can: Abilities) -> dict[str, object]:
+def bounds(can: Abilities) -> dict[str, dict[str, float]]:
     """Tell the least and the most of every other field of a request."""
     pack_s = limits.FRAMES_STEP / can.fps
     return {
@@ -52,7 +58,7 @@ def bounds(can: Abilities) -> dict[str, object]:
             "most": can.num_frames,
             "step": limits.FRAMES_STEP,
         },
-        "seconds": {"least": round(pack_s, 3), "most": round((can.num_frames - 1) / can.fps, 3)},
+        "seconds": {"least": round(pack_s, 3), "most": limits.seconds_most(can)},
         "steps": {"least": 1, "most": limits.STEPS_MOST},
         "guidance_scale": {"least": 1, "most": wanted.GUIDANCE_LIMIT},
         "seed": {"least": 0, "most": wanted.SEED_LIMIT - 1},

@@ -8,7 +8,7 @@ comes back with `Last-Event-ID` is told those that he missed. `progress` tells h
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -135,7 +135,7 @@ def state_of(shown: Shown, event: Event) -> dict[str, object]:
     return {"job_id": job_id, "status": public(event.state), "at": text(event.at)}
 
 
-def message(name: str, data: dict[str, object], number: int | None = None) -> str:
+def message(name: str, data: Mapping[str, object], number: int | None = None) -> str:
     """Write one event; JSON has no line breaks in it."""
     numbered = "" if number is None else f"id: {number}\n"
     return f"{numbered}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from gateway.answers import Health
 from gateway.parts import Parts, in_thread, parts_of
 from jobstore.clock import now_ms
 from jobstore.job import Stage
@@ -29,7 +30,7 @@ def living_stages(parts: Parts) -> list[Stage]:
     ]
 
 
-def describe(stages: list[Stage]) -> dict[str, object]:
+def describe(stages: list[Stage]) -> Health:
     """Put the answer together; a stage that is not among the living is down."""
     known = {stage.name: stage.facts for stage in stages}
     states = {name: known[name]["state"] if name in known else "down" for name in STAGES}

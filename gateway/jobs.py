@@ -1,5 +1,6 @@
 """`/jobs`: list them, and what can be done with one: cancel, retry, delete."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -9,28 +10,31 @@ from structlog.stdlib import get_logger
 from ulid import ULID
 
 from gateway.accepted import accepted
+from gateway.answers import Deleted, JobName, Page, Status
 from gateway.parts import Parts, in_thread, parts_of
 from gateway.problems import Problem, faults_of
-from gateway.shown import facts, find, note_read, public, show
+from gateway.shown import STATUSES, facts, find, note_read, public, show
 from jobstore.clock import now_ms
 from jobstore.job import Job
 from jobstore.moves import State
 
 log = get_logger()
 
-PUBLIC = {state.value: (state,) for state in State if state is not State.RENDERED}
-STATES = PUBLIC | {"processing": (State.PROCESSING, State.RENDERED)}
 
-
-class Listed(BaseModel):
-    """The query of `GET /jobs`; `after` is the `last_id` of the page before."""
+class Cursor(BaseModel):
+    """Which page of a list; `after` is the `last_id` of the page before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    after: Annotated[str, Field(pattern="^[0-9A-Za-z]{1,40}$")] | None = None
+    after: JobName | None = None
     order: Literal["asc", "desc"] = "desc"
-    status: Literal["queued", "processing", "completed", "failed", "cancelled"] | None = None
+
+
+class Listed(Cursor):
+    """The query of `GET /jobs`."""
+
+    status: Status | None = None
 
 
 async def list_jobs(request: Request) -> Response:
@@ -40,9 +44,10 @@ async def list_jobs(request: Request) -> Response:
         listed = Listed.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Problem(faults_of(error, Listed)) from error
-    jobs, has_more = await in_thread(parts.reads, page, parts, listed)
+    states = [state for state, public in STATUSES.items() if public == listed.status]
+    jobs, has_more = await in_thread(parts.reads, page, parts, listed, states)
     await note_read(parts, jobs)
-    body = {
+    body: Page = {
         "data": [facts(job) for job in jobs],
         "has_more": has_more,
         "first_id": jobs[0].job_id if jobs else None,
@@ -51,23 +56,22 @@ async def list_jobs(request: Request) -> Response:
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
-def page(parts: Parts, listed: Listed) -> tuple[list[Job], bool]:
+def page(parts: Parts, cursor: Cursor, states: Sequence[State] = ()) -> tuple[list[Job], bool]:
     """Read one page of jobs, and whether there are more behind it.
 
     Raises:
-        Problem: `after` is no job.
+        Problem: `job_unknown`: `after` is no job.
     """
-    cursor = None
-    if listed.after is not None:
-        last = parts.store.views.find(listed.after)
+    seq = None
+    if cursor.after is not None:
+        last = parts.store.views.find(cursor.after)
         if last is None:
             message = "after is no job that is known; send the last_id of the page before."
-            raise Problem.of("field_wrong", message, "after")
-        cursor = last.seq
-    states = STATES[listed.status] if listed.status else ()
-    oldest_first = listed.order == "asc"
-    jobs = parts.store.views.page(listed.limit + 1, cursor, states, oldest_first=oldest_first)
-    return jobs[: listed.limit], len(jobs) > listed.limit
+            raise Problem.of("job_unknown", message, "after")
+        seq = last.seq
+    oldest_first = cursor.order == "asc"
+    jobs = parts.store.views.page(cursor.limit + 1, seq, states, oldest_first=oldest_first)
+    return jobs[: cursor.limit], len(jobs) > cursor.limit
 
 
 async def cancel(request: Request) -> Response:
@@ -110,10 +114,7 @@ def repeat(parts: Parts, job_id: str) -> tuple[Job, bool]:
     Raises:
         Problem: `job_unfinished`, `image_lost`, or there is no such job.
     """
-    image = find(parts, job_id).request.image
-    if image and not (parts.settings.images / image).is_file():
-        message = "The picture of this job is gone from the disk; send it again to POST /generate."
-        raise Problem.of("image_lost", message)
+    repeatable(parts, find(parts, job_id))
     again_id = str(ULID())
     again = parts.store.jobs.repeat(job_id, again_id, now_ms())
     if again is None:
@@ -124,11 +125,24 @@ def repeat(parts: Parts, job_id: str) -> tuple[Job, bool]:
     return again, new
 
 
+def repeatable(parts: Parts, job: Job) -> None:
+    """Make sure that what a job asked for can be asked for again.
+
+    Raises:
+        Problem: `image_lost`.
+    """
+    image = job.request.image
+    if image and not (parts.settings.images / image).is_file():
+        message = "The picture of this job is gone from the disk; send it again to POST /generate."
+        raise Problem.of("image_lost", message)
+
+
 async def delete(request: Request) -> Response:
     """Answer once the job is buried and the removal of its video is owed; again, the same."""
     parts, job_id = parts_of(request), request.path_params["job_id"]
     await in_thread(parts.writes, bury, parts, job_id)
-    return JSONResponse({"job_id": job_id, "deleted": True})
+    body: Deleted = {"job_id": job_id, "deleted": True}
+    return JSONResponse(body)
 
 
 def bury(parts: Parts, job_id: str) -> None:

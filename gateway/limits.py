@@ -110,6 +110,11 @@ def frames_for(seconds: float, can: Abilities) -> int:
     raise ValueError(message)
 
 
+def seconds_most(can: Abilities) -> float:
+    """Tell how long a video can be, in seconds."""
+    return round((can.num_frames - 1) / can.fps, 3)
+
+
 def steps_least(preset: Preset) -> int:
     """Tell the fewest steps that a preset can be made of."""
     return CACHED_STEPS_LEAST if preset.cache_threshold else 1

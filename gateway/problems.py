@@ -9,13 +9,16 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
+from gateway.answers import FaultFacts, ProblemFacts
 from jobstore.errors import StoreFull, StoreUnavailable
 
 # Every code the API can answer with; the README has the same table, with what to do.
 STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
     {
         "json_broken": HTTPStatus.BAD_REQUEST,
+        "form_broken": HTTPStatus.BAD_REQUEST,
         "idempotency_key_wrong": HTTPStatus.BAD_REQUEST,
         "key_missing": HTTPStatus.UNAUTHORIZED,
         "key_wrong": HTTPStatus.UNAUTHORIZED,
@@ -96,11 +99,19 @@ class Problem(Exception):
 
 
 def answer(problem: Problem, request_id: str) -> Response:
-    """Write a problem as the body that both RFC 9457 and OpenAI clients understand."""
+    """Write a problem as the body that both RFC 9457 and OpenAI clients understand.
+
+    Client libraries made with Stainless, as those of OpenAI are, send a request again by themselves
+    after 409, 429 and 5xx; `x-should-retry` tells them where that is in vain.
+    """
     status = STATUSES[problem.code]
-    fields = [fault._asdict() for fault in problem.faults if fault.field]
-    kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-    body = {
+    is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    fields = [
+        FaultFacts(field=field, code=code, message=message)
+        for field, code, message in problem.faults
+        if field
+    ]
+    body: ProblemFacts = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
@@ -110,12 +121,15 @@ def answer(problem: Problem, request_id: str) -> Response:
         "request_id": request_id,
         "error": {
             "message": str(problem),
-            "type": kind,
+            "type": "server_error" if is_ours else "invalid_request_error",
             "param": fields[0]["field"] if fields else None,
             "code": problem.code,
         },
     }
-    return JSONResponse(body, status, problem.headers, media_type="application/problem+json")
+    headers = dict(problem.headers or {})
+    if is_ours or status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
+        headers["x-should-retry"] = "false" if status is HTTPStatus.CONFLICT else "true"
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:
@@ -131,12 +145,19 @@ async def answer_routing(request: Request, error: Exception) -> Response:
         raise error
     path = request.url.path
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(sorted(methods_at(request)))
         message = f"{path} takes {allowed}, not {request.method}."
         problem = Problem.of("method_unknown", message, headers={"Allow": allowed})
     else:
-        problem = Problem.of("path_unknown", f"There is nothing at {path}; see the README's calls.")
+        problem = Problem.of("path_unknown", f"There is nothing at {path}; /docs has all calls.")
     return answer(problem, request.scope["request_id"])
+
+
+def methods_at(request: Request) -> set[str]:
+    """Tell which methods a path takes; each has a route of its own."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in matching for method in route.methods or ()}
 
 
 async def answer_store(request: Request, error: Exception) -> Response:

@@ -3,11 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from structlog.stdlib import get_logger
 
+from gateway.answers import Facts, JobStatus, Status
 from gateway.parts import Parts, in_thread
 from gateway.problems import Problem
 from jobstore.clock import text
@@ -19,6 +20,14 @@ from jobstore.objects import LINK_S, Link
 log = get_logger()
 
 HALF_A_LINK_MS = LINK_S * 1000 // 2
+STATUSES: Mapping[State, Status] = {
+    State.QUEUED: "queued",
+    State.PROCESSING: "processing",
+    State.RENDERED: "processing",
+    State.COMPLETED: "completed",
+    State.FAILED: "failed",
+    State.CANCELLED: "cancelled",
+}
 SIGNED = frozenset({"video_url", "video_url_expires_at"})  # another one at each read
 
 
@@ -27,7 +36,7 @@ class Shown:
     """A job, the body that tells of it, and the entity tag of that body."""
 
     job: Job
-    body: dict[str, object]
+    body: JobStatus
     etag: str
 
     @property
@@ -60,7 +69,7 @@ def show(parts: Parts, job_id: str) -> Shown:
     job = find(parts, job_id)
     link = sign(parts, job)
     views = parts.store.views
-    body = {
+    body: JobStatus = {
         "job_id": job.job_id,
         "status": public(job.state),
         "video_url": link.url if link else None,
@@ -75,7 +84,7 @@ def show(parts: Parts, job_id: str) -> Shown:
     return Shown(job, body, etag_of(body, link))
 
 
-def facts(job: Job) -> dict[str, object]:
+def facts(job: Job) -> Facts:
     """Tell of a job what its row tells, without a look at the others; a list tells this much."""
     request = job.request
     return {
@@ -99,6 +108,7 @@ def facts(job: Job) -> dict[str, object]:
         "priority": job.priority,
         "metadata": request.metadata,
         "retry_of": job.retry_of,
+        "remix_of": job.remix_of,
         "cancel_requested": job.cancel_requested,
         "attempt": job.attempt,
         "accepted_at": text(job.accepted_at),
@@ -107,14 +117,14 @@ def facts(job: Job) -> dict[str, object]:
     }
 
 
-def public(state: State) -> State:
+def public(state: State) -> Status:
     """Say where a job stands in the words of the API."""
-    return State.PROCESSING if state is State.RENDERED else state
+    return STATUSES[state]
 
 
-def etag_of(body: dict[str, object], link: Link | None) -> str:
+def etag_of(body: JobStatus, link: Link | None) -> str:
     """Name what a body says; a link counts as the same for half its life, so a kept one is good."""
-    lasting = {name: value for name, value in body.items() if name not in SIGNED}
+    lasting: dict[str, object] = {name: value for name, value in body.items() if name not in SIGNED}
     lasting["link"] = link.expires_at // HALF_A_LINK_MS if link else None
     return f'W/"{hashlib.sha256(json.dumps(lasting).encode()).hexdigest()[:20]}"'
 

@@ -41,6 +41,7 @@ def take_in(queries: Any, connection: Any, arrival: Arrival, now: int) -> tuple[
         idempotency_key=arrival.idempotency_key,
         request_hash=arrival.request_hash if arrival.idempotency_key else None,
         unread_hash=unread_hash,
+        remix_of=arrival.remix_of,
         priority=arrival.priority,
         now=now,
     )

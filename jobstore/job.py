@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -83,7 +83,8 @@ class Arrival:
     """A request as it arrives: whose it is, and how to know it again if it is sent once more.
 
     `request_hash` stands for everything that was asked; it is there if `idempotency_key` is.
-    `retried`: a client library says that it sends the request again by itself.
+    `retried`: a client library says that it sends the request again by itself. `remix_of`: the job
+    whose request this is, but for the prompt.
     """
 
     job_id: str
@@ -94,6 +95,7 @@ class Arrival:
     request_hash: str | None = None
     priority: int = 0
     retried: bool = False
+    remix_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ class Job:
     request: Request
     key_id: str
     retry_of: str | None
+    remix_of: str | None
     priority: int
     attempt: int
     failures: int
@@ -177,4 +180,4 @@ class Stage:
     name: str
     host: str
     beat_at: int
-    facts: dict[str, object]
+    facts: dict[str, Any]

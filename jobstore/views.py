@@ -133,6 +133,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
         request=Request.model_validate_json(row["request"]),
         key_id=row["key_id"],
         retry_of=row["retry_of"],
+        remix_of=row["remix_of"],
         priority=row["priority"],
         attempt=row["attempt"],
         failures=row["failures"],

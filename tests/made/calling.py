@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 
 from jobstore.clock import now_ms
-from jobstore.job import Job, Phase, Video
+from jobstore.job import Delivery, Job, Phase, Video
 from jobstore.store import Store
 from local.stack import Stack
 
@@ -79,6 +79,10 @@ class Calling:
     def deliver(self) -> None:
         delivery = self.store.outbox.claim("D", HOST, LEASE_MS, now_ms())
         assert delivery
+        self.settle(delivery)
+
+    def settle(self, delivery: Delivery) -> None:
+        """Say that a video lies in the storage."""
         assert delivery.video
         size, sha256 = delivery.video.size_bytes, delivery.video.sha256
         self.store.outbox.settle(delivery, size, sha256, now_ms())

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gateway.generate import Asked, accept
+from gateway.accept import accept
+from gateway.asked import Asked
 from gateway.parts import Parts
 from gateway.pictures import decode
 from gateway.problems import Problem
+from gateway.sender import Sender
 from gateway.wanted import Wanted
 from jobstore.errors import StoreUnavailable
 from jobstore.objects import Objects
 from jobstore.settings import GatewaySettings
 from jobstore.store import Store
 from runner.pocket.architecture import ABILITIES
+
+SENDER = Sender("main")
 
 
 @pytest.fixture
@@ -38,9 +42,11 @@ def png() -> bytes:
     return out.getvalue()
 
 
-def asked(picture: bytes | None = None, prompt: str = "a red circle") -> Asked:
+def asked(content: bytes | None = None, prompt: str = "a red circle") -> Asked:
     wanted = Wanted(prompt=prompt)
-    return Asked(wanted, decode(picture) if picture else None, wanted.digest(picture))
+    picture = decode(content) if content else None
+    request = wanted.resolve(picture.size if picture else None, ABILITIES)
+    return Asked(request, picture, wanted.digest(content))
 
 
 def staged(tmp_path: Path) -> list[str]:
@@ -48,13 +54,13 @@ def staged(tmp_path: Path) -> list[str]:
 
 
 def test_the_picture_lies_where_the_request_says(parts: Parts, tmp_path: Path) -> None:
-    job, new = accept(parts, asked(png()))
+    job, new = accept(parts, asked(png()), SENDER)
     assert new
     assert staged(tmp_path) == [job.request.image] == [f"{job.job_id}.png"]
 
 
 def test_every_default_is_resolved_and_kept(parts: Parts) -> None:
-    job, _ = accept(parts, asked(prompt=" a red circle "))
+    job, _ = accept(parts, asked(prompt=" a red circle "), SENDER)
     kept = parts.store.views.find(job.job_id)
     assert kept
     request = kept.request
@@ -68,14 +74,14 @@ def test_a_job_that_could_not_be_taken_in_leaves_no_picture(parts: Parts, tmp_pa
     with parts.store.database.writing() as connection:
         connection.execute("DROP TABLE jobs")
     with pytest.raises(StoreUnavailable):
-        accept(parts, asked(png()))
+        accept(parts, asked(png()), SENDER)
     assert staged(tmp_path) == []
 
 
 def test_a_disk_that_cannot_keep_the_picture_is_said(parts: Parts, tmp_path: Path) -> None:
     (tmp_path / "inputs").write_text("in the way of the folder")
     with pytest.raises(Problem) as caught:
-        accept(parts, asked(png()))
+        accept(parts, asked(png()), SENDER)
     assert caught.value.code == "store_unavailable"
     assert parts.store.views.page(1) == []
 
@@ -90,7 +96,7 @@ def test_a_full_disk_is_said_and_left_as_it_was(parts: Parts, tmp_path: Path) ->
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
     try:
         with pytest.raises(Problem) as caught:
-            accept(parts, asked(out.getvalue()))
+            accept(parts, asked(out.getvalue()), SENDER)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)

@@ -25,7 +25,7 @@ def want(can: Abilities = FULL, **wanted: Any) -> Wanted:
 
 
 def resolve(can: Abilities = FULL, **wanted: Any) -> Request:
-    return want(can, **wanted).resolve(None, can, "x.png")
+    return want(can, **wanted).resolve(None, can)
 
 
 def refused(can: Abilities = FULL, **wanted: Any) -> str:
@@ -54,9 +54,9 @@ def test_what_is_asked_for_is_what_is_rendered() -> None:
 
 
 def test_a_size_decides_over_the_shape_of_a_picture() -> None:
-    wide = want(size="1280x704").resolve((300, 600), FULL, "x.png")
+    wide = want(size="1280x704").resolve((300, 600), FULL)
     assert (wide.width, wide.height) == (1280, 704)
-    tall = want().resolve((300, 600), FULL, "x.png")
+    tall = want().resolve((300, 600), FULL)
     assert tall.height > tall.width
 
 
@@ -190,7 +190,7 @@ def test_what_is_beyond_a_limit_is_refused(wanted: dict[str, Any]) -> None:
 def test_what_is_at_a_limit_is_taken() -> None:
     metadata = {f"{n:064}": "ü" * 512 for n in range(16)}
     wanted = want(steps=100, guidance_scale=20, priority=-100, metadata=metadata)
-    assert wanted.resolve(None, FULL, "").metadata == metadata
+    assert wanted.resolve(None, FULL).metadata == metadata
 
 
 def test_a_request_older_than_a_field_has_its_default() -> None:

@@ -1,0 +1,79 @@
+"""A request that was checked becomes an accepted job."""
+
+import errno
+from pathlib import Path
+
+from structlog.stdlib import get_logger
+from ulid import ULID
+
+from gateway.asked import Asked
+from gateway.parts import Parts
+from gateway.pictures import Picture
+from gateway.problems import Problem
+from gateway.sender import Sender
+from jobstore.clock import now_ms
+from jobstore.errors import KeyReused
+from jobstore.failpoints import failpoint
+from jobstore.job import Arrival, Job
+
+log = get_logger()
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
+    """Stage the picture, then take the job in; a crash in between leaves only a stray file.
+
+    Returns:
+        The job, and whether it is new: a request that came before has its job already.
+
+    Raises:
+        Problem: `idempotency_key_reused`, or there is no room.
+    """
+    job_id, request = str(ULID()), asked.request
+    staged = None
+    if asked.picture:
+        request = request.model_copy(update={"image": f"{job_id}.png"})
+        staged = stage(parts, asked.picture, f"{job_id}.png")
+    arrival = Arrival(
+        job_id,
+        request,
+        "rest",
+        sender.key_id,
+        sender.idempotency_key,
+        asked.digest,
+        asked.priority,
+        sender.retried,
+        asked.remix_of,
+    )
+    new = False
+    try:
+        failpoint("accept.staged")
+        job, new = parts.store.jobs.accept(arrival, now_ms())
+    except KeyReused as error:
+        message = "This Idempotency-Key came with another request before; send a new one with it."
+        raise Problem.of("idempotency_key_reused", message) from error
+    finally:
+        if staged and not new:
+            staged.unlink(missing_ok=True)
+    failpoint("accept.committed")
+    if new:
+        log.info("job.accepted", job_id=job_id, mode=request.task)
+    else:
+        log.info("request.repeated", job_id=job.job_id)
+    return job, new
+
+
+def stage(parts: Parts, picture: Picture, name: str) -> Path:
+    """Write the picture to where its job will look for it.
+
+    Raises:
+        Problem: `disk_full`, or `store_unavailable` for any other trouble with the disk.
+    """
+    try:
+        return picture.stage(parts.settings.images, name)
+    except OSError as error:
+        log.error("picture.refused", error=str(error))
+        code = "disk_full" if error.errno in FULL else "store_unavailable"
+        message = "The picture could not be kept on the disk; nothing was accepted. Try later."
+        raise Problem.of(code, message, headers={"Retry-After": "60"}) from error
