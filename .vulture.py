@@ -8,7 +8,7 @@ before, after  # what a move is
 delivered_at, teardown  # a column that a model of the tables has; called by hypothesis
 forward, do_classifier_free_guidance  # called by torch; read by the pipelines
 index_for_timestep  # called by the scheduler itself
-protocol_version, do_HEAD, close_connection, log_message  # read and called by http.server
+protocol_version, do_HEAD, do_PUT, close_connection, log_message  # read and called by http.server
 regex, to_string  # read and called by Starlette
 pytest_terminal_summary  # called by pytest
 input_reference, variant  # words of OpenAI's clients

@@ -14,6 +14,12 @@ from gateway.parts import Parts, in_thread, parts_of
 from jobstore.clock import now_ms
 
 DAY_MS = 86_400_000
+CARD = {
+    "memory_used_bytes": "Memory of the card in use, by all processes.",
+    "memory_bytes": "Memory of the card.",
+    "utilization_ratio": "Share of the last moment in which the card worked.",
+    "temperature_celsius": "Temperature of the card.",
+}
 
 
 async def metrics(request: Request) -> Response:
@@ -41,9 +47,9 @@ class Figures:
         """List them; the name is the library's."""
         yield from self._jobs()
         yield from self._stages()
-        free = GaugeMetricFamily("wan22_disk_free_bytes", "Free disk where DATA_DIR lies.")
-        free.add_metric([], shutil.disk_usage(self._parts.settings.data_dir).free)
-        yield free
+        yield from self._credentials()
+        free = shutil.disk_usage(self._parts.settings.data_dir).free
+        yield gauge("wan22_disk_free_bytes", "Free disk where DATA_DIR lies.", free)
 
     def _jobs(self) -> Iterator[Metric]:
         views, now = self._parts.store.views, now_ms()
@@ -56,10 +62,9 @@ class Figures:
             jobs.add_metric([state], count)
         yield jobs
         backlog = views.backlog()
-        age = GaugeMetricFamily("wan22_queue_age_seconds", "How long the oldest queued job waits.")
         accepted_at = backlog.oldest_accepted_at
-        age.add_metric([], (now - accepted_at) / 1000 if accepted_at else 0)
-        yield age
+        age_s = (now - accepted_at) / 1000 if accepted_at else 0
+        yield gauge("wan22_queue_age_seconds", "How long the oldest queued job waits.", age_s)
         owed = GaugeMetricFamily(
             "wan22_outbox_owed",
             "Deliveries that are owed, by whether a try has failed.",
@@ -85,3 +90,20 @@ class Figures:
         for phase, seconds in phases.items() if isinstance(phases, dict) else ():
             spent.add_metric([phase], seconds)
         yield from (up, ready, spent)
+        card = living.get("render", {}).get("card") or {}
+        for name, about in CARD.items():
+            if name in card:
+                yield gauge(f"wan22_gpu_{name}", about, card[name])
+
+    def _credentials(self) -> Iterator[Metric]:
+        ends_at = self._parts.objects.credentials_end_at()
+        if ends_at is not None:
+            about = "When the credentials end that links are signed with, in Unix time."
+            yield gauge("wan22_credentials_end_timestamp_seconds", about, ends_at / 1000)
+
+
+def gauge(name: str, about: str, value: float) -> Metric:
+    """Make a figure that has no labels."""
+    figure = GaugeMetricFamily(name, about)
+    figure.add_metric([], value)
+    return figure

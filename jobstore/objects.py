@@ -1,10 +1,10 @@
 """The object storage and its signed links; the only file that knows boto3."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from jobstore.clock import now_ms
 from jobstore.errors import KeyTaken, ObjectMissing, ObjectsRefused, ObjectsUnavailable
 from jobstore.settings import StorageSettings
 
@@ -81,9 +82,12 @@ class StoredBytes:
 class Objects:
     """One bucket."""
 
-    def __init__(self, bucket: str, **client_options: object) -> None:
+    def __init__(
+        self, bucket: str, secrets: Mapping[str, str | None], **client_options: object
+    ) -> None:
         """Keep the bucket's name and how to reach it; nothing connects yet."""
         self.bucket = bucket
+        self._secrets = secrets
         self._client_options = client_options
 
     @classmethod
@@ -105,9 +109,9 @@ class Objects:
         }
         return cls(
             settings.s3_bucket,
+            secrets,
             region_name=settings.s3_region,
             endpoint_url=settings.s3_endpoint_url,
-            **secrets,
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if own_server else "virtual"},
@@ -188,7 +192,7 @@ class Objects:
         return StoredBytes(answer["Body"])
 
     def link(self, key: str, file_name: str) -> Link:
-        """Sign a link to an object, good for an hour from now.
+        """Sign a link to an object, good for an hour or until the signing credentials end.
 
         Raises:
             ObjectsRefused: there are no credentials to sign with.
@@ -204,8 +208,20 @@ class Objects:
                 },
                 ExpiresIn=LINK_S,
             )
-        ends = datetime.now(UTC) + timedelta(seconds=LINK_S)
-        return Link(url, int(ends.timestamp() * 1000))
+        ends_at = now_ms() + LINK_S * 1000
+        return Link(url, min(ends_at, self.credentials_end_at() or ends_at))
+
+    def credentials_end_at(self) -> int | None:
+        """Tell when the credentials end, milliseconds since 1970; None if they do not.
+
+        Source:
+            botocore.credentials.RefreshableCredentials, which a role's are, keeps their end to
+            itself; it asks for new ones 10 to 15 minutes before, when something is signed. Below 20
+            minutes it puts the end off by itself (botocore.utils, InstanceMetadataFetcher), so that
+            a machine whose metadata service gives no new ones is told too late an end.
+        """
+        ends = getattr(self._session.get_credentials(), "_expiry_time", None)
+        return int(ends.timestamp() * 1000) if isinstance(ends, datetime) else None
 
     def _adopt(self, key: str, job_id: str) -> StoredObject:
         head = self._client.head_object(Bucket=self.bucket, Key=key)
@@ -215,8 +231,12 @@ class Objects:
         return StoredObject(head["ContentLength"], metadata.get("sha256", ""))
 
     @cached_property
-    def _client(self) -> Any:  # boto3 makes its classes at run time
-        return boto3.client("s3", **self._client_options)
+    def _session(self) -> Any:  # boto3 makes its classes at run time
+        return boto3.Session(**self._secrets)
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._session.client("s3", **self._client_options)
 
 
 @contextmanager

@@ -36,8 +36,11 @@ POLLS_MISSED = 3  # after which the work looks for itself
 class Work(Protocol):
     """What a stage does: get ready once, then one thing at a time."""
 
-    facts: Mapping[str, object]
     grace_s: float  # how long it may take to end in good order
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What it tells of itself at each beat."""
 
     def prepare(self) -> None:
         """Get ready to work; may take minutes."""

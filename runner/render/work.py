@@ -22,6 +22,7 @@ from jobstore.settings import ModelSettings
 from runner.render import film, video
 from runner.render.ahead import Ahead
 from runner.render.belt import Belt
+from runner.render.card import Card
 from runner.render.claim import Claim
 from runner.render.decode import Frames
 from runner.render.meter import Meter
@@ -55,7 +56,8 @@ class Render:
         self.stage = stage
         self.settings = settings
         self.dice = dice
-        self.facts: Mapping[str, object] = {"model_loaded": False}
+        self._said: dict[str, object] = {"model_loaded": False}
+        self._card = Card()
         self._model: Model | None = None
         self.ahead: Ahead | None = None
         self._rests_until = 0.0
@@ -65,6 +67,11 @@ class Render:
         self.again: deque[Claim] = deque()
         self._closing: Future[None] | None = None
 
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What the stage tells of itself, the card of this moment included."""
+        return {**self._said, "card": self._card.figures()}
+
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
         abilities = self.settings.abilities()
@@ -72,14 +79,14 @@ class Render:
 
         def tell(done_bytes: int, total_bytes: int) -> None:
             loading = progress(done_bytes, total_bytes, time.monotonic() - began)
-            self.facts = {"model_loaded": False, "loading": loading}
+            self._said = {"model_loaded": False, "loading": loading}
 
         settings = self.settings
         speed = Speed(settings.attention, settings.compile)
         self._model = load(settings.model, abilities, settings.embeddings, tell, speed=speed)
         self.ahead = Ahead(self._model, self.stage.store.views, self.stage.stopping)
         self._sweep()
-        self.facts = {
+        self._said = {
             "state": "ready",
             "gpu": self._model.gpu,
             "model": abilities.name,
@@ -197,7 +204,7 @@ class Render:
         course = Course(claim.mode, rung, claim.rejected, meter, meter.peaks())
         took_s = meter.timings_s()
         self._phases_s.update(took_s)
-        self.facts = {**self.facts, "decodes": dict(self._decodes), "phases_s": self._phases_s}
+        self._said = {**self._said, "decodes": dict(self._decodes), "phases_s": self._phases_s}
         log.info("frames.decoded", rung=rung, **{f"{phase}_s": s for phase, s in took_s.items()})
         return lambda: self._whole(claim, encoded, course)
 
@@ -226,9 +233,9 @@ class Render:
     def _say_if_resting(self) -> None:
         """Say aloud when this machine gets no jobs, because different ones crashed on it."""
         resting = self.stage.store.jobs.is_resting(self.stage.host, now_ms())
-        if resting and self.facts["state"] == "ready":
+        if resting and self._said["state"] == "ready":
             log.error("machine.suspected", again_in_s=STREAK_REST_MS / 1000)
-        self.facts = {**self.facts, "state": "resting" if resting else "ready"}
+        self._said = {**self._said, "state": "resting" if resting else "ready"}
 
     def _has_room(self) -> bool:
         outputs, images = self.settings.outputs, self.settings.images

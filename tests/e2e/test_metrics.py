@@ -3,6 +3,8 @@
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from jobstore.clock import now_ms
+from jobstore.store import Store
 from local.stack import Stack
 
 FEW = 10  # values of a label
@@ -30,6 +32,23 @@ def test_what_happens_is_counted(stack: Stack) -> None:
     for stage in ("render", "deliver"):
         assert after["wan22_stage_up", stage] == after["wan22_stage_ready", stage] == 1
     assert after["wan22_disk_free_bytes",] > 0
+
+
+def test_a_card_is_told_of_as_the_renderer_saw_it(stack: Stack) -> None:
+    """There is none here, so a stage of another machine says that it has one."""
+    assert not [name for name, *_ in scrape(stack) if name.startswith("wan22_gpu")]
+    store = Store.open(f"sqlite:///{stack.folder / 'jobs.db'}", stack.folder / "work" / "wake")
+    figures = {"memory_used_bytes": 2.0**34, "utilization_ratio": 0.5}
+    facts = {"owner": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "state": "ready", "card": figures}
+    store.stages.beat("render", "~another", facts, now_ms())
+    try:
+        after = scrape(stack)
+        assert after["wan22_gpu_memory_used_bytes",] == 2.0**34
+        assert after["wan22_gpu_utilization_ratio",] == 0.5
+        assert ("wan22_gpu_temperature_celsius",) not in after
+    finally:
+        store.stages.leave("render", "~another")
+        store.close()
 
 
 def test_no_label_has_many_values(stack: Stack) -> None:
