@@ -7,6 +7,7 @@ from structlog.stdlib import get_logger
 from ulid import ULID
 
 from gateway.asked import Asked
+from gateway.crowding import limits_of, too_much_told
 from gateway.parts import Parts
 from gateway.pictures import Picture
 from gateway.problems import Problem
@@ -28,7 +29,7 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
         The job, and whether it is new: a request that came before has its job already.
 
     Raises:
-        Problem: `idempotency_key_reused`, or there is no room.
+        Problem: `idempotency_key_reused`, too much waits, or there is no room.
     """
     job_id, request = str(ULID()), asked.request
     staged = None
@@ -49,7 +50,9 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
     new = False
     try:
         failpoint("accept.staged")
-        job, new = parts.store.jobs.accept(arrival, now_ms())
+        limits = limits_of(parts, sender.key_id)
+        with too_much_told():
+            job, new = parts.store.jobs.accept(arrival, now_ms(), limits)
     except KeyReused as error:
         message = "This Idempotency-Key came with another request before; send a new one with it."
         raise Problem.of("idempotency_key_reused", message) from error

@@ -57,7 +57,7 @@ def build(parts: Parts) -> Starlette:
         lifespan=lifespan,
         middleware=[
             Middleware(Access),
-            Middleware(RequireKey, parts.settings.api_secret_key, OPEN_PATHS),
+            Middleware(RequireKey, parts, OPEN_PATHS),
         ],
         exception_handlers={
             Problem: answer_problem,

@@ -41,6 +41,7 @@ BODY = ("json_broken", "form_broken", "media_type_wrong", "body_too_large", "dis
 FIELDS = ("field_missing", "field_unknown", "field_wrong", "request_invalid")
 PICTURES = ("image_invalid", "image_url_disabled")
 AGAIN = ("idempotency_key_wrong", "idempotency_key_reused")
+CROWDED = ("queue_full", "key_queue_full", "key_busy")
 BYTES = ("video_missing", "job_unfinished", "range_wrong", "storage_unavailable")
 KEYED = {
     "Idempotency-Key": Header(
@@ -79,7 +80,7 @@ CALLS = (
         generate,
         "Send a job. A picture comes as base64, or as the file `image` of a form.",
         {202: TAKEN},
-        (*BODY, *FIELDS, *PICTURES, *AGAIN),
+        (*BODY, *FIELDS, *PICTURES, *AGAIN, *CROWDED),
         body=Wanted,
         part=PICTURE,
         headers=KEYED,
@@ -124,7 +125,7 @@ CALLS = (
         retry,
         "Ask for the same as a job that has ended, in a new one.",
         {202: TAKEN},
-        (*JOB, "job_unfinished", "image_lost", "disk_full"),
+        (*JOB, "job_unfinished", "image_lost", "disk_full", *CROWDED),
     ),
     Call(
         "DELETE",
@@ -175,7 +176,7 @@ CALLS = (
         create_video,
         "Send a job, as the clients of OpenAI do; all fields of `POST /generate` are taken too.",
         {200: Answer("The job.", VideoJob, headers=POLLED)},
-        (*BODY, *FIELDS, *PICTURES, *AGAIN),
+        (*BODY, *FIELDS, *PICTURES, *AGAIN, *CROWDED),
         body=VideoWanted,
         part="input_reference",
         headers=KEYED,
@@ -226,7 +227,7 @@ CALLS = (
         remix_video,
         "Ask for the same as a job, with another prompt.",
         {200: Answer("The new job.", VideoJob, headers=POLLED)},
-        ("job_unknown", "image_lost", *BODY, *FIELDS, *AGAIN),
+        ("job_unknown", "image_lost", *BODY, *FIELDS, *AGAIN, *CROWDED),
         body=Remix,
         headers=KEYED,
     ),

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from structlog.stdlib import get_logger
 
-from gateway.parts import Parts, in_thread, parts_of
+from gateway.parts import Parts, in_thread, job_asked
 from gateway.problems import Problem, answer
 from gateway.shown import SIGNED, Shown, note_read, public, show
 from jobstore.clock import text
@@ -55,13 +55,13 @@ class Stream(StreamingResponse):
 
 async def events(request: Request) -> Response:
     """Stream what happens to a job, to its end."""
-    parts, job_id = parts_of(request), request.path_params["job_id"]
-    shown, history = await in_thread(parts.reads, look, parts, job_id)
-    await note_read(parts, [shown.job])
+    parts, key_id, job_id = job_asked(request)
+    shown, history = await in_thread(parts.reads, look, parts, key_id, job_id)
+    await note_read(parts, key_id, [shown.job])
     told = last_told(request.headers.get("last-event-id", ""))
     if shown.ended and told >= len(history):
         return Response(status_code=204)
-    return Stream(parts, tell(parts, job_id, told))
+    return Stream(parts, tell(parts, key_id, job_id, told))
 
 
 def last_told(header: str) -> int:
@@ -71,14 +71,14 @@ def last_told(header: str) -> int:
     )
 
 
-def look(parts: Parts, job_id: str) -> tuple[Shown, list[Event]]:
+def look(parts: Parts, key_id: str, job_id: str) -> tuple[Shown, list[Event]]:
     """Look how a job is now, and how it came there.
 
     Raises:
         Problem: `job_unknown` or `job_deleted`.
     """
     history = parts.store.views.history(job_id)  # first, so that the job is at least as far
-    return show(parts, job_id), history
+    return show(parts, key_id, job_id), history
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Telling:
         return news
 
 
-async def tell(parts: Parts, job_id: str, told: int) -> AsyncIterator[str]:
+async def tell(parts: Parts, key_id: str, job_id: str, told: int) -> AsyncIterator[str]:
     """Tell what happens to a job after the change of state number `told`."""
     yield f"retry: {COME_BACK_MS}\n\n"
     telling, clock = Telling(told), asyncio.get_running_loop().time
@@ -114,7 +114,7 @@ async def tell(parts: Parts, job_id: str, told: int) -> AsyncIterator[str]:
     while not (telling.ended or parts.changes.over):
         upcoming = parts.changes.upcoming()
         try:
-            news = telling.news(*await in_thread(parts.waits, look, parts, job_id))
+            news = telling.news(*await in_thread(parts.waits, look, parts, key_id, job_id))
         except Problem:
             return  # it was deleted meanwhile
         except StoreUnavailable as error:

@@ -11,11 +11,13 @@ from ulid import ULID
 
 from gateway.accepted import accepted
 from gateway.answers import Deleted, JobName, Page, Status
-from gateway.parts import Parts, in_thread, parts_of
+from gateway.crowding import limits_of, too_much_told
+from gateway.parts import Parts, in_thread, job_asked, parts_of
 from gateway.problems import Problem, faults_of
 from gateway.shown import STATUSES, facts, find, note_read, public, show
 from jobstore.clock import now_ms
 from jobstore.job import Job
+from jobstore.keys import MAIN
 from jobstore.moves import State
 
 log = get_logger()
@@ -39,14 +41,14 @@ class Listed(Cursor):
 
 async def list_jobs(request: Request) -> Response:
     """Answer with a page of jobs, the newest first unless asked otherwise."""
-    parts = parts_of(request)
+    parts, key_id = parts_of(request), request.scope["key_id"]
     try:
         listed = Listed.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Problem(faults_of(error, Listed)) from error
     states = [state for state, public in STATUSES.items() if public == listed.status]
-    jobs, has_more = await in_thread(parts.reads, page, parts, listed, states)
-    await note_read(parts, jobs)
+    jobs, has_more = await in_thread(parts.reads, page, parts, key_id, listed, states)
+    await note_read(parts, key_id, jobs)
     body: Page = {
         "data": [facts(job) for job in jobs],
         "has_more": has_more,
@@ -56,8 +58,10 @@ async def list_jobs(request: Request) -> Response:
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
 
-def page(parts: Parts, cursor: Cursor, states: Sequence[State] = ()) -> tuple[list[Job], bool]:
-    """Read one page of jobs, and whether there are more behind it.
+def page(
+    parts: Parts, key_id: str, cursor: Cursor, states: Sequence[State] = ()
+) -> tuple[list[Job], bool]:
+    """Read one page of the jobs of a key, and whether there are more behind it.
 
     Raises:
         Problem: `job_unknown`: `after` is no job.
@@ -65,34 +69,36 @@ def page(parts: Parts, cursor: Cursor, states: Sequence[State] = ()) -> tuple[li
     seq = None
     if cursor.after is not None:
         last = parts.store.views.find(cursor.after)
-        if last is None:
+        if last is None or key_id not in {MAIN, last.key_id}:
             message = "after is no job that is known; send the last_id of the page before."
             raise Problem.of("job_unknown", message, "after")
         seq = last.seq
     oldest_first = cursor.order == "asc"
-    jobs = parts.store.views.page(cursor.limit + 1, seq, states, oldest_first=oldest_first)
+    whose = None if key_id == MAIN else key_id
+    views = parts.store.views
+    jobs = views.page(cursor.limit + 1, seq, states, whose, oldest_first=oldest_first)
     return jobs[: cursor.limit], len(jobs) > cursor.limit
 
 
 async def cancel(request: Request) -> Response:
     """Answer with the job: cancelled, or, while it is rendered, with the wish noted (202)."""
-    parts, job_id = parts_of(request), request.path_params["job_id"]
-    await in_thread(parts.writes, ask_to_stop, parts, job_id)
-    shown = await in_thread(parts.reads, show, parts, job_id)
+    parts, key_id, job_id = job_asked(request)
+    await in_thread(parts.writes, ask_to_stop, parts, key_id, job_id)
+    shown = await in_thread(parts.reads, show, parts, key_id, job_id)
     return JSONResponse(shown.body, 200 if shown.ended else 202, {"Cache-Control": "no-store"})
 
 
-def ask_to_stop(parts: Parts, job_id: str) -> None:
+def ask_to_stop(parts: Parts, key_id: str, job_id: str) -> None:
     """Cancel a job; one that is cancelled already stays so.
 
     Raises:
         Problem: `cancel_too_late`, or there is no such job.
     """
-    find(parts, job_id)
+    find(parts, key_id, job_id)
     if parts.store.jobs.cancel(job_id, now_ms()):
         log.info("cancel.requested", job_id=job_id)
         return
-    job = find(parts, job_id)
+    job = find(parts, key_id, job_id)
     if job.state is not State.CANCELLED:
         done = (
             "is rendered, and being uploaded" if job.state is State.RENDERED else f"is {job.state}"
@@ -103,22 +109,24 @@ def ask_to_stop(parts: Parts, job_id: str) -> None:
 
 async def retry(request: Request) -> Response:
     """Answer 202 with a new job that asks for the same as one that has ended."""
-    parts, job_id = parts_of(request), request.path_params["job_id"]
-    job, new = await in_thread(parts.writes, repeat, parts, job_id)
+    parts, key_id, job_id = job_asked(request)
+    job, new = await in_thread(parts.writes, repeat, parts, key_id, job_id)
     return await in_thread(parts.reads, accepted, parts, job, new=new)
 
 
-def repeat(parts: Parts, job_id: str) -> tuple[Job, bool]:
+def repeat(parts: Parts, key_id: str, job_id: str) -> tuple[Job, bool]:
     """Make a new job of an old one; while an earlier retry of it lives, that is the one.
 
     Raises:
-        Problem: `job_unfinished`, `image_lost`, or there is no such job.
+        Problem: `job_unfinished`, `image_lost`, too much waits, or there is no such job.
     """
-    repeatable(parts, find(parts, job_id))
+    job = find(parts, key_id, job_id)
+    repeatable(parts, job)
     again_id = str(ULID())
-    again = parts.store.jobs.repeat(job_id, again_id, now_ms())
+    with too_much_told():
+        again = parts.store.jobs.repeat(job_id, again_id, now_ms(), limits_of(parts, job.key_id))
     if again is None:
-        raise unfinished(find(parts, job_id), "retry")
+        raise unfinished(find(parts, key_id, job_id), "retry")
     new = again.job_id == again_id
     if new:
         log.info("job.retried", job_id=again_id, retry_of=job_id)
@@ -139,24 +147,28 @@ def repeatable(parts: Parts, job: Job) -> None:
 
 async def delete(request: Request) -> Response:
     """Answer once the job is buried and the removal of its video is owed; again, the same."""
-    parts, job_id = parts_of(request), request.path_params["job_id"]
-    await in_thread(parts.writes, bury, parts, job_id)
+    parts, key_id, job_id = job_asked(request)
+    await in_thread(parts.writes, bury, parts, key_id, job_id)
     body: Deleted = {"job_id": job_id, "deleted": True}
     return JSONResponse(body)
 
 
-def bury(parts: Parts, job_id: str) -> None:
-    """Delete a job that has ended.
+def bury(parts: Parts, key_id: str, job_id: str) -> None:
+    """Delete a job that has ended; one that is deleted already stays so.
 
     Raises:
         Problem: `job_unfinished`, or there never was such a job.
     """
+    try:
+        job = find(parts, key_id, job_id)
+    except Problem as problem:
+        if problem.code == "job_deleted":
+            return
+        raise
     if parts.store.jobs.delete(job_id, now_ms()):
         log.info("job.deleted", job_id=job_id)
-        return
-    job = parts.store.views.find(job_id)
-    if job is None or job.deleted_at is None:
-        raise unfinished(find(parts, job_id), "delete")
+    elif job.ended_at is None:
+        raise unfinished(job, "delete")
 
 
 def unfinished(job: Job, wish: str) -> Problem:

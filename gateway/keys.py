@@ -1,53 +1,90 @@
-"""Nobody gets past without the key, whatever the path; only the open calls are open."""
+"""Nobody gets past without a key, whatever the path; only the open calls are open."""
 
-import hashlib
+import asyncio
 import hmac
+import math
 
-from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.stdlib import get_logger
 
-from gateway.problems import Problem, answer
+from gateway.brake import Brake
+from gateway.parts import Parts, in_thread
+from gateway.problems import Problem, answer, store_problem
+from jobstore.errors import StoreUnavailable
+from jobstore.keys import MAIN, hashed
+
+log = get_logger()
 
 HEADER = "X-API-Key"
 BEARER = "bearer "
-MAIN = "main"  # whose jobs are those of API_SECRET_KEY
+CHALLENGE = {"WWW-Authenticate": f'ApiKey realm="wan22", header="{HEADER}", Bearer'}
+PATIENCE_S = 5.0  # that an answer is held back; who would have to wait longer is told when to come
 
 
 class RequireKey:
-    """ASGI middleware that compares the key, in constant time, with the secret.
+    """ASGI middleware that finds out whose key came, and lets nobody in without one.
 
     The key comes as `X-API-Key`, or as `Authorization: Bearer`, as the clients of OpenAI send it.
+    `scope["key_id"]` is then its name: `main` for API_SECRET_KEY.
     """
 
-    def __init__(self, app: ASGIApp, secret: SecretStr, open_paths: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, parts: Parts, open_paths: frozenset[str]) -> None:
         """Keep only the secret's hash, so that lengths do not matter to the comparison."""
         self.app = app
-        self._digest = digest(secret.get_secret_value())
+        self._parts = parts
+        self._main = hashed(parts.settings.api_secret_key.get_secret_value())
         self._open_paths = open_paths
+        self._brake = Brake()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        problem = self.refusal(scope) if scope["type"] == "http" else None
-        if problem:
-            await answer(problem, scope["request_id"])(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] not in self._open_paths:
+            try:
+                scope["key_id"] = await self._owner(scope)
+            except Problem as problem:
+                await answer(problem, scope["request_id"])(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
-    def refusal(self, scope: Scope) -> Problem | None:
-        """Say why a request does not get in; None where it does."""
-        if scope["path"] in self._open_paths:
-            return None
+    async def _owner(self, scope: Scope) -> str:
+        """Find out whose key came with a request.
+
+        Raises:
+            Problem: it has none, a wrong one, too many wrong ones, or the store cannot be asked.
+        """
         key = sent_key(Headers(scope=scope))
-        challenge = {"WWW-Authenticate": f'ApiKey realm="wan22", header="{HEADER}", Bearer'}
         if key is None:
-            message = f"Send the header {HEADER} with the API_SECRET_KEY of this service."
-            return Problem.of("key_missing", message, headers=challenge)
-        if not hmac.compare_digest(digest(key), self._digest):
-            message = "The key that was sent is not the API_SECRET_KEY of this service."
-            return Problem.of("key_wrong", message, headers=challenge)
-        scope["key_id"] = MAIN
-        return None
+            message = f"Send the header {HEADER} with a key of this service."
+            raise Problem.of("key_missing", message, headers=CHALLENGE)
+        key_hash = hashed(key)
+        if hmac.compare_digest(key_hash, self._main):
+            return MAIN
+        parts = self._parts
+        try:
+            name = await in_thread(parts.reads, parts.store.keys.owner, key_hash)
+        except StoreUnavailable as error:
+            raise store_problem(error) from error
+        if name is None:
+            await self._slow_down(scope)
+            message = "This is no key of this service, such as its API_SECRET_KEY."
+            raise Problem.of("key_wrong", message, headers=CHALLENGE)
+        return name
+
+    async def _slow_down(self, scope: Scope) -> None:
+        """Hold back whoever tries keys.
+
+        Raises:
+            Problem: `key_tried`: for longer than an answer is held back.
+        """
+        address = (scope.get("client") or ("unknown",))[0]
+        wait_s = self._brake.wait_s(address)
+        if wait_s > PATIENCE_S:
+            log.warning("key.tried", address=address, wait_s=round(wait_s))
+            message = "Too many wrong keys came from this address; try again later."
+            headers = {**CHALLENGE, "Retry-After": str(math.ceil(wait_s))}
+            raise Problem.of("key_tried", message, headers=headers)
+        await asyncio.sleep(wait_s)
 
 
 def sent_key(headers: Headers) -> str | None:
@@ -57,8 +94,3 @@ def sent_key(headers: Headers) -> str | None:
     authorization = headers.get("authorization", "")
     is_bearer = authorization[: len(BEARER)].lower() == BEARER
     return authorization[len(BEARER) :].strip() if is_bearer else None
-
-
-def digest(key: str) -> bytes:
-    """Hash a key; header values arrive as Latin-1 text, so every one can be hashed."""
-    return hashlib.sha256(key.encode("utf-8")).digest()

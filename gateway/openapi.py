@@ -27,7 +27,7 @@ SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer"},
 }
 ALWAYS = ("internal_error", "store_unavailable")
-KEYED = ("key_missing", "key_wrong")
+KEYED = ("key_missing", "key_wrong", "key_tried")
 
 
 def document(calls: Sequence[Call], can: Abilities) -> Schema:

@@ -48,6 +48,11 @@ def parts_of(request: Request) -> Parts:
     return cast("Parts", request.app.state.parts)
 
 
+def job_asked(request: Request) -> tuple[Parts, str, str]:
+    """Find what a call about one job works with: the parts, whose key it was, and the job's id."""
+    return parts_of(request), request.scope["key_id"], request.path_params["job_id"]
+
+
 async def in_thread(
     limiter: CapacityLimiter,
     function: Callable[Arguments, Result],

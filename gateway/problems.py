@@ -40,6 +40,10 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "image_url_disabled": HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
         "request_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "key_tried": HTTPStatus.TOO_MANY_REQUESTS,
+        "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+        "key_queue_full": HTTPStatus.TOO_MANY_REQUESTS,
+        "key_busy": HTTPStatus.TOO_MANY_REQUESTS,
         "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
         "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -164,10 +168,13 @@ async def answer_store(request: Request, error: Exception) -> Response:
     """Answer while the job store is busy, full or gone: nothing was changed."""
     if not isinstance(error, StoreUnavailable):
         raise error
+    return answer(store_problem(error), request.scope["request_id"])
+
+
+def store_problem(error: StoreUnavailable) -> Problem:
+    """Say that the job store cannot be used, and for how long it is no use to ask again."""
     if isinstance(error, StoreFull):
         message = "There is no room for the job; nothing was changed. Make room on the disk."
-        full = Problem.of("disk_full", message, headers={"Retry-After": "60"})
-        return answer(full, request.scope["request_id"])
+        return Problem.of("disk_full", message, headers={"Retry-After": "60"})
     message = "The job store cannot be used right now; nothing was changed. Try again shortly."
-    problem = Problem.of("store_unavailable", message, headers={"Retry-After": "5"})
-    return answer(problem, request.scope["request_id"])
+    return Problem.of("store_unavailable", message, headers={"Retry-After": "5"})

@@ -14,6 +14,7 @@ from gateway.problems import Problem
 from jobstore.clock import text
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable, StoreUnavailable
 from jobstore.job import Job
+from jobstore.keys import MAIN
 from jobstore.moves import State
 from jobstore.objects import LINK_S, Link
 
@@ -45,14 +46,14 @@ class Shown:
         return self.job.ended_at is not None
 
 
-def find(parts: Parts, job_id: str) -> Job:
-    """Look a job up.
+def find(parts: Parts, key_id: str, job_id: str) -> Job:
+    """Look a job up; those of other keys are none, but for the key in the settings.
 
     Raises:
         Problem: `job_unknown` or `job_deleted`.
     """
     job = parts.store.views.find(job_id)
-    if job is None:
+    if job is None or key_id not in {MAIN, job.key_id}:
         message = "There is no such job; job_id is what POST /generate answered."
         raise Problem.of("job_unknown", message)
     if job.deleted_at is not None:
@@ -60,13 +61,13 @@ def find(parts: Parts, job_id: str) -> Job:
     return job
 
 
-def show(parts: Parts, job_id: str) -> Shown:
+def show(parts: Parts, key_id: str, job_id: str) -> Shown:
     """Show a job with all that there is to tell: its place, an estimate and its link.
 
     Raises:
         Problem: `job_unknown` or `job_deleted`.
     """
-    job = find(parts, job_id)
+    job = find(parts, key_id, job_id)
     link = sign(parts, job)
     views = parts.store.views
     body: JobStatus = {
@@ -145,14 +146,16 @@ def sign(parts: Parts, job: Job) -> Link | None:
         return None
 
 
-async def note_read(parts: Parts, jobs: Sequence[Job]) -> None:
+async def note_read(parts: Parts, key_id: str, jobs: Sequence[Job]) -> None:
     """Note, before the answer, that the caller knows of these jobs; only a first read writes.
 
-    While the store cannot be written, the answer is given all the same.
+    Jobs of others, which the key in the settings sees, are left as they are. While the store cannot
+    be written, the answer is given all the same.
     """
-    if not any(job.unread for job in jobs):
+    news = [job for job in jobs if job.unread and job.key_id == key_id]
+    if not news:
         return
     try:
-        await in_thread(parts.writes, parts.store.jobs.read, jobs)
+        await in_thread(parts.writes, parts.store.jobs.read, news)
     except StoreUnavailable as error:
         log.warning("store.missed", error=str(error))

@@ -6,7 +6,7 @@ import re
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from gateway.parts import Parts, in_thread, parts_of
+from gateway.parts import Parts, in_thread, job_asked
 from gateway.shown import Shown, note_read, show
 
 WAIT_MOST_S = 60
@@ -18,7 +18,7 @@ async def status(request: Request) -> Response:
 
     Without `If-None-Match`, that is once it has ended; with it, once it is not as it was then.
     """
-    parts, job_id = parts_of(request), request.path_params["job_id"]
+    parts, key_id, job_id = job_asked(request)
     known = request.headers.get("if-none-match")
     wait_s = wait_of(request)
     headers = {"Cache-Control": "private, no-cache"}
@@ -27,8 +27,8 @@ async def status(request: Request) -> Response:
             headers["Preference-Applied"] = f"wait={wait_s}"
             shown = await moved(parts, request, known, wait_s)
         else:
-            shown = await in_thread(parts.reads, show, parts, job_id)
-    await note_read(parts, [shown.job])
+            shown = await in_thread(parts.reads, show, parts, key_id, job_id)
+    await note_read(parts, key_id, [shown.job])
     headers["ETag"] = shown.etag
     if known is not None and matches(known, shown.etag):
         return Response(status_code=304, headers=headers)
@@ -42,7 +42,7 @@ async def moved(parts: Parts, request: Request, known: str | None, wait_s: int) 
     limiter = parts.reads
     while True:
         upcoming = parts.changes.upcoming()
-        shown = await in_thread(limiter, show, parts, request.path_params["job_id"])
+        shown = await in_thread(limiter, show, *job_asked(request))
         left_s = deadline - loop.time()
         told = shown.ended or (known is not None and not matches(known, shown.etag))
         if told or left_s <= 0 or parts.changes.over:

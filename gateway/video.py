@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from structlog.stdlib import get_logger
 
-from gateway.parts import Parts, in_thread, parts_of
+from gateway.parts import Parts, in_thread, job_asked
 from gateway.problems import Problem
 from gateway.shown import find, note_read
 from jobstore.errors import ObjectMissing, ObjectsRefused, ObjectsUnavailable
@@ -56,9 +56,9 @@ class Span(NamedTuple):
 
 async def video(request: Request) -> Response:
     """Answer with the video of a completed job, or the part of it that `Range` names."""
-    parts = parts_of(request)
-    job, video = await in_thread(parts.reads, completed, parts, request.path_params["job_id"])
-    await note_read(parts, [job])
+    parts, key_id, job_id = job_asked(request)
+    job, video = await in_thread(parts.reads, completed, parts, key_id, job_id)
+    await note_read(parts, key_id, [job])
     etag = f'"{video.sha256}"'
     span, partial = wanted_span(request, video.size_bytes, etag)
     headers = {
@@ -78,13 +78,13 @@ async def video(request: Request) -> Response:
     return StreamingResponse(pieces, status, headers, media_type="video/mp4")
 
 
-def completed(parts: Parts, job_id: str) -> tuple[Job, Video]:
+def completed(parts: Parts, key_id: str, job_id: str) -> tuple[Job, Video]:
     """Find the video of a job.
 
     Raises:
         Problem: `job_unfinished`, `video_missing`, or there is no such job.
     """
-    job = find(parts, job_id)
+    job = find(parts, key_id, job_id)
     if job.ended_at is None:
         message = "The video is not there yet; wait until the status of the job is completed."
         raise Problem.of("job_unfinished", message, headers={"Retry-After": "2"})

@@ -12,7 +12,7 @@ from gateway.asked import check, remixed
 from gateway.body import read_body
 from gateway.dialect import PICTURE, native, video_job
 from gateway.jobs import Cursor, bury, page, repeatable
-from gateway.parts import Parts, in_thread, parts_of
+from gateway.parts import Parts, in_thread, job_asked, parts_of
 from gateway.problems import Problem, faults_of
 from gateway.sender import sender_of
 from gateway.shown import find, note_read
@@ -53,7 +53,7 @@ async def remix_video(request: Request) -> Response:
     """Answer with a new job that asks for the same as another, with another prompt."""
     parts, sender = parts_of(request), sender_of(request)
     members = (await read_body(request, PICTURE)).members
-    source = await in_thread(parts.reads, seen, parts, request.path_params["job_id"])
+    source = await in_thread(parts.reads, seen, *job_asked(request))
     try:
         prompt = Remix.model_validate(members).prompt
         asked = remixed(source.request, prompt, source.job_id, parts.abilities)
@@ -66,21 +66,21 @@ async def remix_video(request: Request) -> Response:
 
 async def retrieve_video(request: Request) -> Response:
     """Answer with a job as it is now."""
-    parts = parts_of(request)
-    job = await in_thread(parts.reads, seen, parts, request.path_params["job_id"])
-    await note_read(parts, [job])
+    parts, key_id, job_id = job_asked(request)
+    job = await in_thread(parts.reads, seen, parts, key_id, job_id)
+    await note_read(parts, key_id, [job])
     return await told(parts, job)
 
 
 async def list_videos(request: Request) -> Response:
     """Answer with a page of jobs, the newest first unless asked otherwise."""
-    parts = parts_of(request)
+    parts, key_id = parts_of(request), request.scope["key_id"]
     try:
         cursor = Cursor.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Problem(faults_of(error, Cursor)) from error
-    jobs, has_more = await in_thread(parts.reads, page, parts, cursor)
-    await note_read(parts, jobs)
+    jobs, has_more = await in_thread(parts.reads, page, parts, key_id, cursor)
+    await note_read(parts, key_id, jobs)
     body: VideoPage = {
         "object": "list",
         "data": [video_job(job, parts.abilities) for job in jobs],
@@ -93,8 +93,8 @@ async def list_videos(request: Request) -> Response:
 
 async def delete_video(request: Request) -> Response:
     """Answer once the job is buried and the removal of its video is owed."""
-    parts, job_id = parts_of(request), request.path_params["job_id"]
-    await in_thread(parts.writes, bury, parts, job_id)
+    parts, key_id, job_id = job_asked(request)
+    await in_thread(parts.writes, bury, parts, key_id, job_id)
     body: VideoDeleted = {"id": job_id, "object": "video.deleted", "deleted": True}
     return JSONResponse(body)
 
@@ -105,7 +105,7 @@ async def download_video(request: Request) -> Response:
         Content.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise Problem(faults_of(error, Content)) from error
-    await in_thread(parts_of(request).reads, seen, parts_of(request), request.path_params["job_id"])
+    await in_thread(parts_of(request).reads, seen, *job_asked(request))
     return await video(request)
 
 
@@ -119,13 +119,13 @@ async def told(parts: Parts, job: Job) -> Response:
     return JSONResponse(video_job(job, parts.abilities), headers=headers)
 
 
-def seen(parts: Parts, job_id: str) -> Job:
+def seen(parts: Parts, key_id: str, job_id: str) -> Job:
     """Look a job up; one that was deleted is none here, since these clients have no word for it.
 
     Raises:
         Problem: `job_unknown`.
     """
     try:
-        return find(parts, job_id)
+        return find(parts, key_id, job_id)
     except Problem as problem:
         raise Problem.of("job_unknown", "There is no such video.") from problem

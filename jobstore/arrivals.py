@@ -7,9 +7,9 @@ its request again by itself: then it gets the job that it does not know of, once
 from collections.abc import Mapping
 from typing import Any
 
-from jobstore.errors import KeyReused
+from jobstore.errors import KeyBusy, KeyQueueFull, KeyReused, QueueFull
 from jobstore.failpoints import failpoint
-from jobstore.job import Arrival
+from jobstore.job import Arrival, Limits
 
 RETRIED_MS = 900_000  # how long a client library may take to send a request again
 
@@ -64,3 +64,20 @@ def unread(queries: Any, connection: Any, arrival: Arrival, now: int) -> Row | N
         if row:  # else somebody else was given it just now
             return row
     return None
+
+
+def hold(queries: Any, connection: Any, key_id: str, limits: Limits) -> None:
+    """Refuse the job that was just made, inside its transaction, if it is one too many.
+
+    Raises:
+        QueueFull: too much waits, or too much of this key waits or is being rendered.
+    """
+    if queries.count_queued(connection)["queued"] > limits.queued:
+        raise QueueFull
+    if limits.key_queued is None and limits.key_running is None:
+        return
+    live = queries.count_of_key(connection, key_id=key_id)
+    if limits.key_queued is not None and live["queued"] > limits.key_queued:
+        raise KeyQueueFull
+    if limits.key_running is not None and live["running"] >= limits.key_running:
+        raise KeyBusy

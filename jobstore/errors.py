@@ -41,6 +41,22 @@ class KeyReused(Wan22Error):
     """This idempotency key was used for another request: send a new key with a new request."""
 
 
+class QueueFull(Wan22Error):
+    """Too much waits already: nothing was changed, send it again later."""
+
+
+class KeyQueueFull(QueueFull):
+    """Too many jobs of this key wait: nothing was changed, send it again later."""
+
+
+class KeyBusy(QueueFull):
+    """Too many jobs of this key are being rendered: nothing was changed, send it again later."""
+
+
+class NameWrong(Wan22Error):
+    """This cannot be the name of a key: choose another."""
+
+
 class LeaseLost(Wan22Error):
     """The job was given to somebody else: drop the work, it changes nothing any more."""
 

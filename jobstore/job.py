@@ -99,6 +99,15 @@ class Arrival:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How many jobs may wait in all, and how many of one key may wait and be rendered."""
+
+    queued: int
+    key_queued: int | None = None
+    key_running: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A render asked for. Times `_at` are milliseconds since 1970 (UTC).
 

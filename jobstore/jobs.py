@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobstore.arrivals import take_in
+from jobstore.arrivals import hold, take_in
 from jobstore.database import Database
 from jobstore.errors import LeaseLost
 from jobstore.failpoints import failpoint
-from jobstore.job import Arrival, Job, Phase, Video
+from jobstore.job import Arrival, Job, Limits, Phase, Video
 from jobstore.moves import State
 from jobstore.views import job_from
 
@@ -32,7 +32,7 @@ class Jobs:
 
     database: Database
 
-    def accept(self, arrival: Arrival, now: int) -> tuple[Job, bool]:
+    def accept(self, arrival: Arrival, now: int, limits: Limits | None = None) -> tuple[Job, bool]:
         """Take a job in, for good: once this returns, the job survives a power cut.
 
         Returns:
@@ -41,9 +41,13 @@ class Jobs:
 
         Raises:
             KeyReused: another request came with this idempotency key.
+            QueueFull: it is a new job, and one too many.
         """
+        queries = self.database.queries
         with self.database.writing("jobs", "changes") as connection:
-            row, new = take_in(self.database.queries, connection, arrival, now)
+            row, new = take_in(queries, connection, arrival, now)
+            if new and limits:
+                hold(queries, connection, arrival.key_id, limits)
         return job_from(row), new
 
     def read(self, jobs: Iterable[Job]) -> None:
@@ -213,14 +217,21 @@ class Jobs:
         able = frozenset(row["lease_owner"] for row, _ in orphans.values() if row["stepped"])
         return [job for orphan in orphans.values() if (job := self._rescue(*orphan, able, now))]
 
-    def repeat(self, job_id: str, again_id: str, now: int) -> Job | None:
+    def repeat(
+        self, job_id: str, again_id: str, now: int, limits: Limits | None = None
+    ) -> Job | None:
         """Retry by hand: a new job that asks for the same; None unless the old one has ended.
 
         While an earlier retry of it lives, that one is answered, and no other is made.
+
+        Raises:
+            QueueFull: it is one too many.
         """
         queries = self.database.queries
         with self.database.writing("jobs", "changes") as connection:
             row = queries.repeat_job(connection, job_id=job_id, again_id=again_id, now=now)
+            if row and limits:
+                hold(queries, connection, row["key_id"], limits)
             row = row or queries.living_retry(connection, job_id=job_id)
         return job_from(row) if row else None
 

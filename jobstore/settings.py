@@ -206,6 +206,11 @@ class GatewaySettings(StorageSettings, ModelSettings):
     """What the gateway needs besides."""
 
     api_secret_key: SecretStr = Field(min_length=1, description="what callers send as X-API-Key")
+    queued_most: int = Field(10_000, ge=1, description="how many jobs may wait, of all keys")
+    key_queued_most: int = Field(1000, ge=1, description="how many jobs of a named key may wait")
+    key_running_most: int = Field(
+        100, ge=1, description="how many jobs of a named key may be rendered when it sends another"
+    )
     host: str = Field("127.0.0.1", description="the address the gateway listens on")
     port: int = Field(8000, ge=1, le=65_535, description="the port the gateway listens on")
 

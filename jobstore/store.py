@@ -6,6 +6,7 @@ from typing import Self
 
 from jobstore.database import Database
 from jobstore.jobs import Jobs
+from jobstore.keys import Keys
 from jobstore.outbox import Outbox
 from jobstore.settings import POSTGRESQL, SQLITE
 from jobstore.stages import Stages
@@ -15,11 +16,12 @@ from jobstore.wake import Wake
 
 @dataclass(frozen=True)
 class Store:
-    """Jobs, outbox, stages and the views of one database."""
+    """Jobs, outbox, stages, keys and the views of one database."""
 
     jobs: Jobs
     outbox: Outbox
     stages: Stages
+    keys: Keys
     views: Views
     database: Database
 
@@ -36,7 +38,14 @@ class Store:
             StoreUnavailable: the database cannot be opened right now.
         """
         database = open_database(database_url, wake)
-        return cls(Jobs(database), Outbox(database), Stages(database), Views(database), database)
+        return cls(
+            Jobs(database),
+            Outbox(database),
+            Stages(database),
+            Keys(database),
+            Views(database),
+            database,
+        )
 
     def close(self) -> None:
         """Close the database."""

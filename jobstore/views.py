@@ -70,24 +70,27 @@ class Views:
         most: int,
         after: int | None = None,
         states: Sequence[State] = (),
+        key_id: str | None = None,
         *,
         oldest_first: bool = False,
     ) -> list[Job]:
         """List jobs, the newest or the oldest first, from behind a cursor (`seq`).
 
-        Only those in `states`, if any are named; in the order in which a job goes through them, so
-        that one that moves on meanwhile is not missed.
+        Only those of a key, if one is named. Only those in `states`, if any are named; in the order
+        in which a job goes through them, so that one that moves on meanwhile is not missed.
         """
         way = "after" if oldest_first else "before"
-        cursor = {"seq": (0 if oldest_first else NEWEST) if after is None else after, "most": most}
-        queries = self.database.queries
+        asked: dict[str, object] = {"most": most}
+        asked["seq"] = (0 if oldest_first else NEWEST) if after is None else after
+        kind = "jobs"
+        if key_id is not None:
+            kind, asked["key_id"] = "jobs_of_key", key_id
         with self.database.reading() as connection:
             if not states:
-                return [
-                    job_from(row) for row in getattr(queries, f"jobs_{way}")(connection, **cursor)
-                ]
-            in_state = getattr(queries, f"jobs_in_state_{way}")
-            rows = [row for state in states for row in in_state(connection, state=state, **cursor)]
+                list_all = getattr(self.database.queries, f"{kind}_{way}")
+                return [job_from(row) for row in list_all(connection, **asked)]
+            in_state = getattr(self.database.queries, f"{kind}_in_state_{way}")
+            rows = [row for state in states for row in in_state(connection, state=state, **asked)]
         found = {row["seq"]: job_from(row) for row in rows}
         return [found[seq] for seq in sorted(found, reverse=not oldest_first)][:most]
 

@@ -71,6 +71,25 @@ ORDER BY seq DESC LIMIT :most;
 SELECT * FROM jobs WHERE state || '' = :state AND seq > :seq AND deleted_at IS NULL
 ORDER BY seq LIMIT :most;
 
+-- name: jobs_of_key_before(key_id, seq, most)
+-- All four again, of one key.
+SELECT * FROM jobs WHERE key_id = :key_id AND seq < :seq AND deleted_at IS NULL
+ORDER BY seq DESC LIMIT :most;
+
+-- name: jobs_of_key_after(key_id, seq, most)
+SELECT * FROM jobs WHERE key_id = :key_id AND seq > :seq AND deleted_at IS NULL
+ORDER BY seq LIMIT :most;
+
+-- name: jobs_of_key_in_state_before(key_id, state, seq, most)
+SELECT * FROM jobs
+WHERE key_id = :key_id AND state = :state AND seq < :seq AND deleted_at IS NULL
+ORDER BY seq DESC LIMIT :most;
+
+-- name: jobs_of_key_in_state_after(key_id, state, seq, most)
+SELECT * FROM jobs
+WHERE key_id = :key_id AND state = :state AND seq > :seq AND deleted_at IS NULL
+ORDER BY seq LIMIT :most;
+
 -- name: newest_unread(key_id, unread_hash, since)^
 -- The newest job that asks for the same and whose id nobody knows yet, as far as can be told.
 SELECT job_id FROM jobs

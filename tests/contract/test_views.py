@@ -157,6 +157,10 @@ SMALL = {
     "host_streak",
     "calm_host",
     "crash_host",
+    "make_key",
+    "key_owner",
+    "all_keys",
+    "revoke_key",
 }
 
 

@@ -13,7 +13,13 @@ from local.stack import Stack
 
 LEASE_MS = 60_000
 HOST = "H"
-EMPTY = ("DELETE FROM job_events", "DELETE FROM outbox", "DELETE FROM jobs", "DELETE FROM hosts")
+EMPTY = (
+    "DELETE FROM keys",
+    "DELETE FROM job_events",
+    "DELETE FROM outbox",
+    "DELETE FROM jobs",
+    "DELETE FROM hosts",
+)
 MP4 = bytes(range(256)) * 2000
 RED = (  # a picture, 16x16
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP8z0AaYCJR/aiGUQ1DSAMA"
