@@ -111,6 +111,8 @@ class Fetcher:
                 client.stream("GET", url, headers=headers) as answer,
             ):
                 yield answer
+        except TimeoutError as error:
+            raise FetchRefused("slow") from error
         except BROKEN as error:
             detail = f"{type(error).__name__}: {error}"
             raise FetchRefused("broken", detail[:DETAIL_LIMIT]) from error

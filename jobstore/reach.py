@@ -14,11 +14,15 @@ from jobstore.errors import FetchRefused
 
 PORTS: Mapping[str, int] = MappingProxyType({"https": 443, "http": 80})
 URL_LIMIT = 2048  # characters
-# No space, no control character and no backslash anywhere, no @ before the path: what programs that
-# read URLs do not agree on.
 PLAIN = re.compile(
-    r"https?://[^/?#@\\\s\x00-\x1f\x7f]+([/?#][^\\\s\x00-\x1f\x7f]*)?", re.IGNORECASE
+    r"https?://"
+    r"(\[[0-9a-f:.]+\]|[^][/?#@:\\\s\x00-\x1f\x7f]+)"
+    r"(:[0-9]{0,5})?"
+    r"([/?#][^\\\s\x00-\x1f\x7f]*)?",
+    re.IGNORECASE,
 )
+"""A URL that all programs read alike: nobody is named in it, its port is digits, and no space,
+control character or backslash stands anywhere."""
 HOST = re.compile(r"[a-z0-9._-]{1,253}|[0-9a-f:.]{2,45}", re.IGNORECASE)
 NUMBER = re.compile(r"([^:]*\.)?([0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
 """A host that the system may read as an IPv4 address; only one way of writing it is taken.
