@@ -20,6 +20,7 @@ log = get_logger()
 OK = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FRAMES = 8  # one byte in so many may be what TLS and chunks add to a body
+PIECES_LIMIT = 1 << 16  # of a body: each costs time of ours, however small it is
 DETAIL_LIMIT = 200  # characters
 HEADERS = (
     (b"Accept", b"image/png, image/jpeg, image/webp, */*;q=0.1"),
@@ -147,9 +148,8 @@ def read(answer: httpcore2.Response, limit_bytes: int, allowance: Allowance) -> 
     """Read a body as it comes, and stop as soon as it is too large."""
     allowance.allow(limit_bytes + limit_bytes // FRAMES)
     body = bytearray()
-    for piece in answer.iter_stream():
-        allowance.seconds()
+    for count, piece in enumerate(answer.iter_stream()):
         body += piece
-        if len(body) > limit_bytes:
+        if len(body) > limit_bytes or count > PIECES_LIMIT:
             raise FetchRefused("large")
     return bytes(body)

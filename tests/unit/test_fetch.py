@@ -72,6 +72,13 @@ def says(head: str, content: bytes = b"") -> Answer:
     return lambda visit: visit.send(head.replace("\n", "\r\n").encode("latin-1") + content)
 
 
+def to_two_places(visit: Visit) -> None:
+    if visit.path == "/photo":
+        visit.answer(PHOTO)
+    else:
+        visit.send(b"HTTP/1.1 302 Found\r\nLocation: /photo\r\nLocation: /photo\r\n\r\n")
+
+
 REFUSED: dict[str, tuple[str, Answer]] = {
     "no content": ("status", lambda visit: visit.answer(status=204)),
     "a part": ("status", lambda visit: visit.answer(b"part", status=206)),
@@ -106,7 +113,7 @@ REFUSED: dict[str, tuple[str, Answer]] = {
     "nothing": ("broken", says("")),
     "another protocol": ("broken", says("HTTP/1.1 101 Switching Protocols\nUpgrade: x\n\n")),
     "to nowhere": ("redirects", lambda visit: visit.answer(status=302)),
-    "to two places": ("redirects", says("HTTP/1.1 302 F\nLocation: /photo\nLocation: /loop\n\n")),
+    "to two places": ("redirects", to_two_places),
     "to letters unknown": ("broken", says("HTTP/1.1 302 F\nLocation: /\xff\n\n")),
     "to a file": ("url", to("file:///etc/passwd")),
     "to gopher": ("url", to("gopher://127.0.0.1:6379/_INFO")),
@@ -219,9 +226,12 @@ def test_plain_http_is_fetched_only_if_that_is_wanted(tls: ssl.SSLContext) -> No
         assert site.connections == 1
 
 
-def test_another_address_is_tried_when_one_does_not_answer(site: Site, tls: ssl.SSLContext) -> None:
+@pytest.mark.parametrize("addresses", [["127.0.0.2", LOOPBACK], [LOOPBACK, "127.0.0.2"]])
+def test_another_address_is_tried_when_one_does_not_answer(
+    site: Site, tls: ssl.SSLContext, addresses: list[str]
+) -> None:
     exempt = (Exempt(ip_network("127.0.0.0/8"), site.port),)
-    names = Names(lambda _: ["127.0.0.2", LOOPBACK])
+    names = Names(lambda _: addresses)
     ours = Fetcher(Reach.over(http=False, exempt=exempt), names, tls)
     assert ours.fetch(f"https://{NAME}:{site.port}/photo") == PHOTO
 
@@ -254,7 +264,7 @@ def test_the_log_knows_the_server_and_no_secret(site: Site, tls: ssl.SSLContext)
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     content=some.one_of(
