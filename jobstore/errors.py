@@ -83,3 +83,17 @@ class OutputLost(Wan22Error):
 
 class VideoDiffers(Wan22Error):
     """A video file is not the one its sidecar tells of: get it again from the storage."""
+
+
+class FetchRefused(Wan22Error):
+    """The URL cannot be fetched: use one that anybody on the internet can open over https.
+
+    Nobody outside learns more than that: a precise answer would tell a stranger what there is in
+    our network. The reason is for our log.
+    """
+
+    def __init__(self, reason: str, detail: object = "") -> None:
+        """Keep the reason, a word, and its detail apart from the message."""
+        super().__init__()
+        self.reason = reason
+        self.detail = str(detail)

@@ -213,6 +213,10 @@ class GatewaySettings(StorageSettings, ModelSettings):
     )
     host: str = Field("127.0.0.1", description="the address the gateway listens on")
     port: int = Field(8000, ge=1, le=65_535, description="the port the gateway listens on")
+    image_url_http: bool = Field(
+        default=False,
+        description="fetch pictures over http as well, which anybody on the way alters",
+    )
 
     @field_validator("api_secret_key")
     @classmethod

@@ -1,12 +1,14 @@
 """What several unit tests stand on."""
 
 import itertools
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from jobstore.abilities import Abilities
 from jobstore.job import Arrival, Job, Request
@@ -14,6 +16,20 @@ from jobstore.store import Store
 from runner.render.model import Model, load
 
 Claim = Callable[..., Job]
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Whoever certifies the servers of the tests."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    """What a client needs that trusts this authority alone."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)
+    return context
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ def test_a_good_environment_is_enough(tmp_path: Path) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.store_url == f"sqlite:///{tmp_path}/jobs.db"
     assert settings.abilities().name == "pocket"
+    assert not settings.image_url_http
 
 
 def test_the_ways_to_compute_attention_are_those_of_the_library() -> None:
