@@ -13,8 +13,9 @@ from ulid import ULID
 from gateway.accepted import accepted
 from gateway.again import idempotency_key, is_retried
 from gateway.body import parse_object, read_body
+from gateway.gate import admit
 from gateway.parts import Parts, in_thread, parts_of
-from gateway.pictures import Picture, PictureRefused, decode, decode_base64
+from gateway.pictures import Picture, PictureRefused, decode_base64
 from gateway.problems import Fault, Problem, faults_of
 from gateway.wanted import Wanted
 from jobstore.abilities import Abilities
@@ -70,7 +71,7 @@ def check(body: dict[str, object], can: Abilities) -> Asked:
     if isinstance(text := body.get("image_base64"), str):
         try:
             content = decode_base64(text)
-            picture = decode(content)
+            picture = admit(content)
         except PictureRefused as error:
             faults.append(Fault("image_base64", "image_invalid", f"image_base64 {error}."))
     if faults or wanted is None:

@@ -41,6 +41,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "streams_full": HTTPStatus.SERVICE_UNAVAILABLE,
+        "pictures_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "disk_full": HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gateway.gate import admit
 from gateway.generate import Asked, accept
 from gateway.parts import Parts
-from gateway.pictures import decode
 from gateway.problems import Problem
 from gateway.wanted import Wanted
 from jobstore.errors import StoreUnavailable
@@ -40,7 +40,7 @@ def png() -> bytes:
 
 def asked(picture: bytes | None = None, prompt: str = "a red circle") -> Asked:
     wanted = Wanted(prompt=prompt)
-    return Asked(wanted, decode(picture) if picture else None, wanted.digest(picture))
+    return Asked(wanted, admit(picture) if picture else None, wanted.digest(picture))
 
 
 def staged(tmp_path: Path) -> list[str]:
@@ -85,12 +85,13 @@ def test_a_full_disk_is_said_and_left_as_it_was(parts: Parts, tmp_path: Path) ->
     noise = Image.effect_noise((256, 256), 100).convert("RGB")
     out = io.BytesIO()
     noise.save(out, "PNG")
+    wanted = asked(out.getvalue())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
     try:
         with pytest.raises(Problem) as caught:
-            accept(parts, asked(out.getvalue()))
+            accept(parts, wanted)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)
