@@ -13,7 +13,8 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-STDERR = 2
+STDOUT, STDERR = 1, 2
+LOCKED = b"locked\n"
 PDEATHSIG, NO_NEW_PRIVS = 1, 38  # Source: linux/prctl.h
 ENDED_FIRST = "1000"  # Source: proc(5), oom_score_adj: whom the kernel ends when memory runs out
 # Source: asm-generic/unistd.h and linux/landlock.h: since which version what can be forbidden: what
@@ -31,7 +32,9 @@ class Limits(NamedTuple):
 
 
 def lock(limits: Limits, parent: int) -> None:
-    """Lock this process in, for good; what it needs of modules and files is there by now.
+    """Lock this process in, for good, and say so on stdout.
+
+    What it needs of modules and files is there by now.
 
     Args:
         limits: what it may use.
@@ -57,6 +60,7 @@ def lock(limits: Limits, parent: int) -> None:
     limit(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1)
     limit(resource.RLIMIT_NOFILE, 0)
     os.close(STDERR)
+    os.write(STDOUT, LOCKED)
 
 
 def isolate() -> None:
@@ -68,15 +72,22 @@ def isolate() -> None:
     Raises:
         OSError: the kernel has it, but refuses.
     """
-    try:
-        version = call("syscall", CREATE_RULESET, None, 0, ASK_VERSION)
-    except OSError:
+    version = landlock()
+    forbidden = next((what for since, what in FORBIDDEN_SINCE if since <= version), None)
+    if forbidden is None:
         return
-    forbidden = next(forbidden for since, forbidden in FORBIDDEN_SINCE if since <= version)
     given = struct.pack(f"{len(forbidden)}Q", *forbidden)
     ruleset = call("syscall", CREATE_RULESET, given, len(given), 0)
     call("syscall", RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
+
+
+def landlock() -> int:
+    """Tell which version of Landlock this kernel has; 0 is none."""
+    try:
+        return call("syscall", CREATE_RULESET, None, 0, ASK_VERSION)
+    except OSError:
+        return 0
 
 
 def call(name: str, *arguments: int | bytes | None) -> int:

@@ -1,14 +1,12 @@
 """`python -m gateway.darkroom`: reads one picture from stdin and makes a new one of its pixels.
 
-A process of its own for each picture, started by the gate and locked in before it reads. It answers
-on stdout with one line of JSON, and after it the PNG if there is one:
+A process of its own for each picture, started by the gate and locked in before it reads. It says
+on stdout that it is locked; what goes wrong after that is the picture's doing. Then it answers with
+one line of JSON, and after it the PNG if there is one:
 
     {"notes": [...]}        the picture is good; notes say what of it could not be read
     {"refused": "..."}      it is not; the sentence says why
     {"broken": "..."}       it made something here break
-
-An exit code other than 0 says that the darkroom could not be made ready; whatever goes wrong after
-that is the picture's doing.
 """
 
 import io
@@ -116,9 +114,7 @@ def decode(content: bytes, notes: list[str]) -> Picture:
 def read(content: bytes, notes: list[str]) -> Image.Image:
     """Read a picture: upright, in RGB, and nothing but its pixels."""
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # of sizes, which are measured, and of notes, which are told
+        warnings.simplefilter("ignore")  # sizes are measured, and notes are told, here
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             measure(image)
             image.draft("RGB", (SIDE_KEPT, SIDE_KEPT))

@@ -16,7 +16,7 @@ from typing import IO
 
 from structlog.stdlib import get_logger
 
-from gateway.cell import Limits
+from gateway.cell import LOCKED, Limits
 from gateway.pictures import LIMIT_BYTES, SIDE_KEPT, Picture, PictureRefused
 from gateway.problems import Problem
 
@@ -71,6 +71,8 @@ def admit(content: bytes | IO[bytes], limits: Limits = LIMITS, wall_s: float = W
             sent.write(given)
             sent.seek(0)
             fault = develop(sent, answer, limits, wall_s)
+            if not was_locked(answer):
+                raise ChildProcessError(fault or last_line(answer))
             return judge(answer, limits, fault)
     except OSError as error:
         log.error("darkroom.failed", error=f"{type(error).__name__}: {error}")
@@ -95,7 +97,7 @@ def develop(sent: IO[bytes], answer: IO[bytes], limits: Limits, wall_s: float) -
         What ended it, if it did not end by itself.
 
     Raises:
-        OSError: it could not be started, or not be made ready.
+        OSError: it could not be started.
     """
     with subprocess.Popen(
         [sys.executable, "-S", "-P", "-m", "gateway.darkroom", *map(str, (*limits, os.getpid()))],
@@ -112,9 +114,7 @@ def develop(sent: IO[bytes], answer: IO[bytes], limits: Limits, wall_s: float) -
             process.kill()
     if not in_time or process.returncode == -signal.SIGXCPU:
         return "timeout"
-    if process.returncode > 0:
-        raise ChildProcessError(last_line(answer))
-    return f"{signal.strsignal(-process.returncode)}" if process.returncode else ""
+    return f"{signal.strsignal(-process.returncode)}" if process.returncode < 0 else ""
 
 
 def environment() -> dict[str, str]:
@@ -142,6 +142,12 @@ def ends(pid: int, wall_s: float) -> bool:
         os.close(process)
 
 
+def was_locked(answer: IO[bytes]) -> bool:
+    """Tell whether a darkroom had begun with its picture; its answer then comes next."""
+    answer.seek(0)
+    return answer.read(len(LOCKED)) == LOCKED
+
+
 def last_line(answer: IO[bytes]) -> str:
     """Find what a darkroom that could not be made ready said last."""
     answer.seek(-min(answer.seek(0, os.SEEK_END), HEAD_LIMIT_BYTES), os.SEEK_END)
@@ -153,14 +159,13 @@ def judge(answer: IO[bytes], limits: Limits, fault: str = "") -> Picture:
     """Look at what a darkroom has answered, of which anything may be wrong.
 
     Args:
-        answer: what it has answered.
+        answer: what it has answered, and nothing read yet but that it was locked.
         limits: what it was allowed.
         fault: what ended it, if it did not end by itself.
 
     Raises:
         PictureRefused: the picture was not good, or broke the darkroom.
     """
-    answer.seek(0)
     try:
         head = {"broken": fault} if fault else json.loads(answer.readline(HEAD_LIMIT_BYTES))
     except (ValueError, RecursionError):
