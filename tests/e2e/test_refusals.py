@@ -8,6 +8,7 @@ import pytest
 
 from gateway.wanted import PROMPT_LIMIT
 from local.stack import Stack
+from strangers import deep_png, without_palette
 
 JSON = {"Content-Type": "application/json"}
 GOOD = b'{"prompt": "a red circle"}'
@@ -59,6 +60,16 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "preset is null": (b'{"prompt": "a", "preset": null}', 422, "field_wrong"),
     "image is text": (
         b'{"prompt": "a", "image_base64": "%s"}' % base64.b64encode(b"I am no image"),
+        422,
+        "image_invalid",
+    ),
+    "image is a bomb": (
+        b'{"prompt": "a", "image_base64": "%s"}' % base64.b64encode(deep_png(30_000)),
+        422,
+        "image_invalid",
+    ),
+    "image breaks what reads it": (
+        b'{"prompt": "a", "image_base64": "%s"}' % base64.b64encode(without_palette()),
         422,
         "image_invalid",
     ),

@@ -89,6 +89,12 @@ def with_chunk(png: bytes, kind: bytes, data: bytes) -> bytes:
     return png[:33] + chunk(kind, data) + png[33:]
 
 
+def without_palette() -> bytes:
+    """Leave out the palette of a PNG; Pillow asserts that it is there."""
+    kept = (chunk(*part) for part in chunks(picture("P")) if part[0] != b"PLTE")
+    return SIGNATURE + b"".join(kept)
+
+
 def deep_png(side: int) -> bytes:
     """Write a whole PNG of one colour, a thousand times smaller than its pixels."""
     packer = zlib.compressobj(1)

@@ -22,8 +22,6 @@ from gateway import darkroom
 from gateway.gate import LIMITS, GateUnavailable, admit, judge
 from gateway.pictures import LIMIT_BYTES, Picture, PictureRefused
 from strangers import (
-    SIGNATURE,
-    chunk,
     chunks,
     darkrooms_of,
     deep_png,
@@ -33,6 +31,7 @@ from strangers import (
     slow_jpeg,
     wide_webp,
     with_chunk,
+    without_palette,
 )
 
 SEEDS = seeds()
@@ -160,10 +159,7 @@ def test_what_takes_too_much_memory_is_refused() -> None:
 
 
 def test_what_nobody_foresaw_is_refused() -> None:
-    """A palette that is not there: Pillow asserts that it is."""
-    palette = picture("P")
-    plain = b"".join(chunk(*part) for part in chunks(palette) if part[0] != b"PLTE")
-    sentence, logs = refusal(lambda: admit(SIGNATURE + plain))
+    sentence, logs = refusal(lambda: admit(without_palette()))
     assert sentence == "cannot be read; save it anew as a plain PNG"
     assert logs == ["picture.broken: AssertionError"]
 
