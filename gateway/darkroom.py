@@ -55,12 +55,13 @@ def rehearse() -> None:
     """Develop a small picture of each kind, so that whatever is loaded when needed is there."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    profile = ImageCms.ImageCmsProfile(SRGB).tobytes()
+    profile: bytes | None = ImageCms.ImageCmsProfile(SRGB).tobytes()
     for kind in KINDS:
         sample = io.BytesIO()
         image = Image.new("RGB", (SIDE_MIN, SIDE_MIN))
         image.save(sample, kind.format, exif=exif, icc_profile=profile)
         decode(sample.getvalue(), [])
+        profile = None  # once is enough, and it takes the most time
 
 
 def develop(content: bytes) -> tuple[dict[str, object], bytes]:

@@ -37,7 +37,7 @@ class Parts:
     objects: Objects
     reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     writes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
-    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     waits: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     videos: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     changes: Changes = field(default_factory=Changes)
