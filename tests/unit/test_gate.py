@@ -143,12 +143,12 @@ def test_what_is_made_to_do_harm_is_refused_before_it_can(content: bytes, said: 
 
 def test_what_takes_too_long_is_ended(slow: bytes) -> None:
     """The file is whole and small, and would take minutes."""
-    for limits, wall_s in ((LIMITS._replace(cpu_s=1), 60.0), (LIMITS, 2.0)):
+    for limits, wall_s in ((LIMITS._replace(cpu_s=1), 60.0), (LIMITS, 3.0)):
         started = time.monotonic()
         sentence, logs = refusal(lambda: admit(slow, limits, wall_s))  # noqa: B023
         assert sentence == "takes too long to read; save it anew as a plain PNG"
         assert logs == ["picture.broken: timeout"]
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30, "not minutes"
 
 
 def test_what_takes_too_much_memory_is_refused() -> None:
