@@ -11,8 +11,10 @@ from gateway import app
 from gateway.changes import Changes
 from gateway.parts import Parts
 from jobstore import process, settings
+from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
 from jobstore.owner import Owner
+from jobstore.reach import Reach
 from jobstore.store import Store
 
 log = get_logger()
@@ -51,7 +53,8 @@ def serve() -> int:
     given = settings.read(settings.GatewaySettings)
     owner = Owner.join(given.work)  # so that others can tell that a gateway is here
     store = Store.open(given.store_url, given.wake)
-    parts = Parts(given, given.abilities(), store, Objects.of(given))
+    fetcher = Fetcher(Reach.over(http=given.image_url_http))
+    parts = Parts(given, given.abilities(), store, Objects.of(given), fetcher)
     config = uvicorn.Config(
         app.build(parts),
         host=given.host,

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from gateway.body import Body
-from gateway.pictures import LIMIT_BYTES, Picture, PictureRefused, decode, decode_base64
+from gateway.gate import GateUnavailable, admit
+from gateway.parts import Parts, in_thread
+from gateway.pictures import Picture, PictureRefused, decode_base64
 from gateway.problems import Fault, Problem, faults_of
 from gateway.wanted import Wanted
 from jobstore.abilities import Abilities
+from jobstore.errors import FetchRefused, StoreUnavailable
 from jobstore.job import Request
 
 MEMBERS_LIMIT = 20  # of a body, whatever they are: each unknown one is told in the answer
@@ -29,53 +32,81 @@ class Asked:
     remix_of: str | None = None
 
 
-def check(body: Body, can: Abilities) -> Asked:
-    """Check everything about a body.
+async def ask(parts: Parts, body: Body) -> Asked:
+    """Check everything about a body, its picture included; one that is fetched comes last of all.
 
     Raises:
-        Problem: with every fault of it, not only the first.
+        Problem: with every fault of it, not only the first; or pictures cannot be looked at now.
+    """
+    wanted, faults = validated(body, parts.abilities)
+    field = next(iter(sources(body)), "")
+    content = picture = None
+    try:
+        if field != "image_url":
+            content = sent_picture(body)
+        elif not faults:
+            content = await in_thread(parts.fetches, parts.fetcher.fetch, wanted_url(body))
+        if content is not None:
+            picture = await in_thread(parts.decodes, admit, content)
+    except PictureRefused as error:
+        faults.append(Fault(field, "image_invalid", f"{field} {error}."))
+    except FetchRefused:
+        message = "image_url leads to no picture that can be fetched; send the picture itself."
+        faults.append(Fault(field, "image_fetch_failed", message))
+    except StoreUnavailable as error:  # too many others wait for the same
+        raise GateUnavailable from error
+    if faults or wanted is None:
+        raise Problem(faults)
+    request = wanted.resolve(picture.size if picture else None, parts.abilities)
+    fetched = field == "image_url"  # what lies there may change: it is the URL that was asked for
+    return Asked(request, picture, wanted.digest(None if fetched else content), wanted.priority)
+
+
+def validated(body: Body, can: Abilities) -> tuple[Wanted | None, list[Fault]]:
+    """Check the members of a body, but not its picture.
+
+    Raises:
+        Problem: there are far too many.
     """
     if len(body.members) > MEMBERS_LIMIT:
         known = ", ".join(Wanted.model_fields)
         message = f"The body has {len(body.members)} fields; there are {known}."
         raise Problem.of("field_unknown", message)
-    faults = []
-    wanted = picture = content = None
+    faults, wanted = [], None
     try:
         strict = None if body.typed else False
         wanted = Wanted.model_validate(body.members, context=can, strict=strict)
     except ValidationError as error:
         faults = faults_of(error, Wanted)
-    if body.members.get("image_url") is not None:
-        message = "image_url is not offered yet; send the picture itself as image_base64."
-        faults.append(Fault("image_url", "image_url_disabled", message))
-    field = body.part if body.file is not None else "image_base64"
-    try:
-        content = sent_picture(body)
-        picture = None if content is None else decode(content)
-    except PictureRefused as error:
-        faults.append(Fault(field, "image_invalid", f"{field} {error}."))
-    if faults or wanted is None:
-        raise Problem(faults)
-    request = wanted.resolve(picture.size if picture else None, can)
-    return Asked(request, picture, wanted.digest(content), wanted.priority)
+    first, *others = [*sources(body), ""]
+    faults += [
+        Fault(name, "field_wrong", f"{name} says the same as {first}; send one of them.")
+        for name in others
+        if name
+    ]
+    return wanted, faults
+
+
+def sources(body: Body) -> list[str]:
+    """Name the fields in which a picture came."""
+    named = [name for name in ("image_base64", "image_url") if body.members.get(name) is not None]
+    return ([body.part] if body.file is not None else []) + named
+
+
+def wanted_url(body: Body) -> str:
+    """Find where a picture is to be fetched; it was checked to be text."""
+    return str(body.members["image_url"])
 
 
 def sent_picture(body: Body) -> bytes | None:
     """Find the picture that came with a body, as a file or as base64.
 
     Raises:
-        PictureRefused: it came twice, is too large, or is not base64.
+        PictureRefused: it is too large, or not base64.
     """
     text = body.members.get("image_base64")
     if body.file is None:
         return decode_base64(text) if isinstance(text, str) else None
-    if text is not None:
-        message = "says the same as image_base64; send one of them"
-        raise PictureRefused(message)
-    if len(body.file) > LIMIT_BYTES:
-        message = f"is larger than {LIMIT_BYTES >> 20} MiB; send a smaller image"
-        raise PictureRefused(message)
     return body.file
 
 

@@ -39,7 +39,7 @@ from gateway.wanted import Wanted
 JOB = ("job_unknown", "job_deleted")
 BODY = ("json_broken", "form_broken", "media_type_wrong", "body_too_large", "disk_full")
 FIELDS = ("field_missing", "field_unknown", "field_wrong", "request_invalid")
-PICTURES = ("image_invalid", "image_url_disabled")
+PICTURES = ("image_invalid", "image_fetch_failed", "pictures_unavailable")
 AGAIN = ("idempotency_key_wrong", "idempotency_key_reused")
 CROWDED = ("queue_full", "key_queue_full", "key_busy")
 BYTES = ("video_missing", "job_unfinished", "range_wrong", "storage_unavailable")

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from gateway.accept import accept
 from gateway.accepted import accepted
-from gateway.asked import check
+from gateway.asked import ask
 from gateway.body import read_body
 from gateway.parts import in_thread, parts_of
 from gateway.sender import sender_of
@@ -16,7 +16,6 @@ PICTURE = "image"  # the part of a form that is a file
 async def generate(request: Request) -> Response:
     """Answer 202 once the job is in the store for good, and not before."""
     parts, sender = parts_of(request), sender_of(request)
-    body = await read_body(request, PICTURE)
-    asked = await in_thread(parts.decodes, check, body, parts.abilities)
+    asked = await ask(parts, await read_body(request, PICTURE))
     job, new = await in_thread(parts.writes, accept, parts, asked, sender)
     return await in_thread(parts.reads, accepted, parts, job, new=new)

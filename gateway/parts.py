@@ -13,6 +13,7 @@ from starlette.requests import Request
 from gateway.changes import Changes
 from jobstore.abilities import Abilities
 from jobstore.errors import StoreUnavailable
+from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
 from jobstore.settings import GatewaySettings
 from jobstore.store import Store
@@ -27,17 +28,20 @@ QUEUE_S = 10  # how long a request waits for others before it is told to come ba
 class Parts:
     """The settings, the stores, and a limiter of its own for each kind of work in threads.
 
-    Writes wait for each other in the database, decoding takes memory, those who wait for a job look
-    at it again and again, and a video comes piece by piece; none of these may hold up reads.
+    Writes wait for each other in the database, decoding takes memory, servers that pictures are
+    fetched from may be slow, those who wait for a job look at it again and again, and a video comes
+    piece by piece; none of these may hold up reads.
     """
 
     settings: GatewaySettings
     abilities: Abilities
     store: Store
     objects: Objects
+    fetcher: Fetcher
     reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     writes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
-    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))
+    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+    fetches: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
     waits: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
     videos: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     changes: Changes = field(default_factory=Changes)

@@ -37,7 +37,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "field_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
         "field_wrong": HTTPStatus.UNPROCESSABLE_ENTITY,
         "image_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
-        "image_url_disabled": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "image_fetch_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
         "request_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "key_tried": HTTPStatus.TOO_MANY_REQUESTS,
@@ -48,6 +48,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "streams_full": HTTPStatus.SERVICE_UNAVAILABLE,
+        "pictures_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "disk_full": HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )

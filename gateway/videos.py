@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from gateway.accept import accept
 from gateway.answers import VideoDeleted, VideoPage
-from gateway.asked import check, remixed
+from gateway.asked import ask, remixed
 from gateway.body import read_body
 from gateway.dialect import PICTURE, native, video_job
 from gateway.jobs import Cursor, bury, page, repeatable
@@ -44,7 +44,7 @@ async def create_video(request: Request) -> Response:
     """Answer with the job once it is in the store for good."""
     parts, sender = parts_of(request), sender_of(request)
     body = await read_body(request, PICTURE)
-    asked = await in_thread(parts.decodes, check, native(body, parts.abilities), parts.abilities)
+    asked = await ask(parts, native(body, parts.abilities))
     job, _ = await in_thread(parts.writes, accept, parts, asked, sender)
     return await told(parts, job)
 

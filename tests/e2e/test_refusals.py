@@ -8,6 +8,7 @@ import pytest
 
 from gateway.wanted import PROMPT_LIMIT
 from local.stack import Stack
+from strangers import deep_png, without_palette
 
 JSON = {"Content-Type": "application/json"}
 GOOD = b'{"prompt": "a red circle"}'
@@ -62,13 +63,23 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
         422,
         "image_invalid",
     ),
+    "image is a bomb": (
+        b'{"prompt": "a", "image_base64": "%s"}' % base64.b64encode(deep_png(30_000)),
+        422,
+        "image_invalid",
+    ),
+    "image breaks what reads it": (
+        b'{"prompt": "a", "image_base64": "%s"}' % base64.b64encode(without_palette()),
+        422,
+        "image_invalid",
+    ),
     "image is empty": (b'{"prompt": "a", "image_base64": ""}', 422, "image_invalid"),
     "image is not base64": (b'{"prompt": "a", "image_base64": "!!"}', 422, "image_invalid"),
     "image is a list": (b'{"prompt": "a", "image_base64": []}', 422, "field_wrong"),
     "image by URL": (
         b'{"prompt": "a", "image_url": "http://169.254.169.254/"}',
         422,
-        "image_url_disabled",
+        "image_fetch_failed",
     ),
     "all at once": (
         b'{"prompt": "", "seed": -1, "x": 1, "image_base64": "!", "image_url": "u"}',

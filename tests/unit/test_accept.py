@@ -10,13 +10,15 @@ from PIL import Image
 
 from gateway.accept import accept
 from gateway.asked import Asked
+from gateway.gate import admit
 from gateway.parts import Parts
-from gateway.pictures import decode
 from gateway.problems import Problem
 from gateway.sender import Sender
 from gateway.wanted import Wanted
 from jobstore.errors import StoreUnavailable
+from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
+from jobstore.reach import Reach
 from jobstore.settings import GatewaySettings
 from jobstore.store import Store
 from runner.pocket.architecture import ABILITIES
@@ -33,7 +35,7 @@ def parts(store: Store, tmp_path: Path, embedded: Path) -> Parts:
         s3_region="us-east-1",
         api_secret_key="k",
     )
-    return Parts(settings, ABILITIES, store, Objects.of(settings))
+    return Parts(settings, ABILITIES, store, Objects.of(settings), Fetcher(Reach.over(http=False)))
 
 
 def png() -> bytes:
@@ -44,7 +46,7 @@ def png() -> bytes:
 
 def asked(content: bytes | None = None, prompt: str = "a red circle") -> Asked:
     wanted = Wanted(prompt=prompt)
-    picture = decode(content) if content else None
+    picture = admit(content) if content else None
     request = wanted.resolve(picture.size if picture else None, ABILITIES)
     return Asked(request, picture, wanted.digest(content))
 
@@ -91,12 +93,13 @@ def test_a_full_disk_is_said_and_left_as_it_was(parts: Parts, tmp_path: Path) ->
     noise = Image.effect_noise((256, 256), 100).convert("RGB")
     out = io.BytesIO()
     noise.save(out, "PNG")
+    wanted = asked(out.getvalue())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
     try:
         with pytest.raises(Problem) as caught:
-            accept(parts, asked(out.getvalue()), SENDER)
+            accept(parts, wanted, SENDER)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, ignored)

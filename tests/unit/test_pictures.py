@@ -3,22 +3,19 @@
 import base64
 import io
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from PIL import Image
+from PIL import Image, ImageCms
 
-from gateway.pictures import PictureRefused, decode, decode_base64
+from gateway import darkroom
+from gateway.pictures import Picture, PictureRefused, decode_base64
+from strangers import noted, picture
 
 
-def picture(
-    mode: str = "RGB", size: tuple[int, int] = (64, 48), kind: str = "PNG", **how: Any
-) -> bytes:
-    out = io.BytesIO()
-    Image.new(mode, size).save(out, kind, **how)
-    return out.getvalue()
+def decode(content: bytes) -> Picture:
+    return darkroom.decode(content, [])
 
 
 def read(png: bytes) -> Image.Image:
@@ -59,7 +56,6 @@ def test_a_turned_photo_is_set_upright_and_loses_its_metadata() -> None:
     assert not read(upright.png).getexif()
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow says what it could not read
 def test_damaged_notes_of_the_camera_do_not_matter() -> None:
     """Every byte of the EXIF block is spoilt in turn: the picture comes in all the same."""
     exif = Image.Exif()
@@ -71,6 +67,41 @@ def test_damaged_notes_of_the_camera_do_not_matter() -> None:
         for value in (0, 255):
             spoilt = whole[:place] + bytes([value]) + whole[place + 1 :]
             assert sorted(decode(spoilt).size) == [24, 32]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colours_with_a_profile_of_their_own_look_as_they_did(mode: str) -> None:
+    """In this profile red is green: what is saved as red is seen as green."""
+    out = io.BytesIO()
+    red = Image.new("RGB", (64, 48), "red").convert(mode)
+    red.save(out, "PNG", icc_profile=noted()["icc_profile"])
+    assert read(decode(out.getvalue()).png).getpixel((0, 0)) == (0, 255, 0)
+
+
+def test_a_profile_that_says_nothing_new_changes_nothing() -> None:
+    noise = Image.effect_noise((256, 256), 120)
+    colours = Image.merge("RGB", (noise, noise.rotate(90), noise.rotate(180)))
+    plain, srgb = io.BytesIO(), io.BytesIO()
+    colours.save(plain, "PNG")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    colours.save(srgb, "PNG", icc_profile=profile)
+    assert decode(srgb.getvalue()) == decode(plain.getvalue())
+
+
+def test_what_is_transparent_by_its_colour_stays_so_beside_a_profile() -> None:
+    out = io.BytesIO()
+    red = Image.new("RGB", (64, 48), "red")
+    red.save(out, "PNG", transparency=(255, 0, 0), icc_profile=noted()["icc_profile"])
+    assert read(decode(out.getvalue()).png).getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_profile_that_cannot_be_used_is_noted_and_left_alone(mode: str) -> None:
+    notes: list[str] = []
+    profile = noted()["icc_profile"][: 400 if mode == "RGB" else None]
+    content = picture(mode, kind="JPEG", icc_profile=profile)
+    assert darkroom.decode(content, notes).size == (64, 48)
+    assert notes == ["profile: PyCMSError"]
 
 
 def test_a_phones_photo_with_a_second_picture_in_it_comes_in() -> None:
