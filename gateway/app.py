@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gateway.access import Access
+from gateway.bounds import Bounds
 from gateway.capabilities import capabilities
 from gateway.events import events
 from gateway.generate import generate
@@ -17,8 +18,11 @@ from gateway.health import health
 from gateway.jobs import cancel, delete, list_jobs, retry
 from gateway.keys import RequireKey
 from gateway.metrics import metrics
+from gateway.pace import Pace
 from gateway.parts import Parts
+from gateway.patience import Patience
 from gateway.problems import Problem, answer_problem, answer_routing, answer_store
+from gateway.secured import Secured
 from gateway.status import status
 from gateway.video import video
 from jobstore.errors import StoreUnavailable
@@ -69,7 +73,10 @@ def build(parts: Parts) -> Starlette:
         routes=ROUTES,
         lifespan=lifespan,
         middleware=[
+            Middleware(Secured),
             Middleware(Access),
+            Middleware(Bounds, requests=Patience.requests),
+            Middleware(Pace, patience=Patience()),
             Middleware(RequireKey, secret=parts.settings.api_secret_key),
         ],
         exception_handlers={

@@ -15,6 +15,8 @@ from jobstore.errors import StoreFull, StoreUnavailable
 # Every code the API can answer with; the README has the same table, with what to do.
 STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
     {
+        "plain_http": HTTPStatus.BAD_REQUEST,
+        "request_malformed": HTTPStatus.BAD_REQUEST,
         "json_broken": HTTPStatus.BAD_REQUEST,
         "idempotency_key_wrong": HTTPStatus.BAD_REQUEST,
         "key_missing": HTTPStatus.UNAUTHORIZED,
@@ -23,11 +25,13 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "video_missing": HTTPStatus.NOT_FOUND,
         "path_unknown": HTTPStatus.NOT_FOUND,
         "method_unknown": HTTPStatus.METHOD_NOT_ALLOWED,
+        "request_too_slow": HTTPStatus.REQUEST_TIMEOUT,
         "job_unfinished": HTTPStatus.CONFLICT,
         "cancel_too_late": HTTPStatus.CONFLICT,
         "image_lost": HTTPStatus.CONFLICT,
         "job_deleted": HTTPStatus.GONE,
         "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "url_too_long": HTTPStatus.REQUEST_URI_TOO_LONG,
         "media_type_wrong": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "range_wrong": HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
         "field_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -37,9 +41,11 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "image_url_disabled": HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
         "request_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "head_too_large": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
         "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
         "storage_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+        "requests_full": HTTPStatus.SERVICE_UNAVAILABLE,
         "streams_full": HTTPStatus.SERVICE_UNAVAILABLE,
         "disk_full": HTTPStatus.INSUFFICIENT_STORAGE,
     }
