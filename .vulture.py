@@ -9,5 +9,7 @@ delivered_at, teardown  # a column that a model of the tables has; called by hyp
 forward, do_classifier_free_guidance  # called by torch; read by the pipelines
 index_for_timestep  # called by the scheduler itself
 protocol_version, do_HEAD, close_connection, log_message  # read and called by http.server
+send_400_response, disconnected, should_exit  # called and read by uvicorn
+allow_unsafe  # read by its name, before the settings are whole
 regex, to_string  # read and called by Starlette
 pytest_terminal_summary  # called by pytest

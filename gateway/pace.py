@@ -36,6 +36,7 @@ def paced(receive: Receive, patience: Patience) -> Receive:
     waited_s, arrived, over = 0.0, 0, False
 
     async def receive_paced() -> Message:
+        """Pass one piece of the body on, if it comes in time."""
         nonlocal waited_s, arrived, over
         if over:
             return await receive()

@@ -29,6 +29,7 @@ class Secured:
         """Pass the request on, and add to the head of its answer."""
 
         async def send_secured(message: Message) -> None:
+            """Send a message on; the first of an answer says more."""
             if message["type"] == "http.response.start":
                 https = scope["scheme"] == "https"
                 message["headers"] = secured(message.get("headers", ()), https=https)
