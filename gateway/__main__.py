@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from datetime import UTC, datetime
 
 from structlog.stdlib import get_logger
 
@@ -28,7 +29,7 @@ def serve() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     given = settings.read(ListeningSettings)
-    for reason in given.doubts:
+    for reason in given.doubts(datetime.now(UTC)):
         log.warning("settings.doubted", reason=reason)
     tls = context_of(given.tls_cert, given.tls_key) if given.tls_cert and given.tls_key else None
     listeners = listen(given.host, given.port, public=given.public)

@@ -1,15 +1,16 @@
 """The settings of the gateway, held to what may listen: refused where strangers could come in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr, ValidationInfo, field_validator
 
 from gateway.addresses import is_public, resolved
 from gateway.strength import weakness
-from gateway.tls import MAKE, checked_cert, checked_key
+from gateway.tls import MAKE, checked_cert, checked_key, end_of
 from jobstore.settings import PLAIN_HTTP, WEAK_KEY, GatewaySettings, said
 
+SOON = timedelta(days=30)
 NEW_KEY = "make one: openssl rand -hex 32"
 
 
@@ -62,14 +63,15 @@ class ListeningSettings(GatewaySettings):
         """Whether others can reach it."""
         return reachable(self.host)
 
-    @property
-    def doubts(self) -> list[str]:
-        """What is not as it should be, and goes on all the same: allowed, or on loopback."""
+    def doubts(self, now: datetime) -> list[str]:
+        """Tell what goes on though it should not: allowed, on loopback, or near its end."""
         plain = self.public and self.tls_cert is None
         weak = weakness(self.api_secret_key.get_secret_value())
+        ends_at = self.tls_cert and end_of(self.tls_cert)
         return [
             *([f"others can reach HOST {self.host}, and nothing is encrypted"] if plain else []),
             *([f"API_SECRET_KEY {weak}"] if weak else []),
+            *([f"TLS_CERT ends on {ends_at:%Y-%m-%d}"] if ends_at and ends_at - now < SOON else []),
         ]
 
 

@@ -53,6 +53,15 @@ def checked_cert(path: Path, now: datetime) -> None:
             raise ValueError(message)
 
 
+def end_of(path: Path) -> datetime:
+    """Tell when the first of the certificates in a file ends.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return min(each.not_valid_after_utc for each in read_certificates(read(path)))
+
+
 def checked_key(path: Path, cert: Path) -> None:
     """Look whether the key of a certificate serves, and whether it is kept secret.
 

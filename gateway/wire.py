@@ -6,7 +6,7 @@ import struct
 import sys
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
@@ -48,10 +48,10 @@ class Wire(H11Protocol):
         """Whether a request is here that has no whole answer yet."""
         return self.cycle is not None and not self.cycle.response_complete
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a head has to come."""
-        super().connection_made(transport)
-        transport.set_write_buffer_limits(WRITE_LIMIT_BYTES)
+        super().connection_made(cast("asyncio.Transport", transport))
+        self.transport.set_write_buffer_limits(WRITE_LIMIT_BYTES)
         self._await("head", self._patience.head_s, self._give_up_head)
 
     def data_received(self, data: bytes) -> None:
@@ -108,14 +108,16 @@ class Wire(H11Protocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer what never became a request, and hang up once that can have been read."""
         self._refused = True
-        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            request_id = str(ULID())
-            response = answer(problem, request_id)
-            self._write(response.status_code, response.raw_headers, bytes(response.body))
-            log.info("request.refused", request_id=request_id, code=problem.code)
         if self.busy:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            self.transport.close()  # an answer has begun, and does not fit any more
+            return
+        request_id = str(ULID())
+        response = answer(problem, request_id)
+        self._write(response.status_code, response.raw_headers, bytes(response.body))
+        log.info("request.refused", request_id=request_id, code=problem.code)
         self._await("end", self._patience.linger_s, self.transport.close)
 
     def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -33,7 +33,9 @@ def main() -> int:
 
 def parsed() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="bin/wan22")
+    parser = argparse.ArgumentParser(
+        prog="bin/wan22", epilog="There is also: bin/wan22 certificate ADDRESS..., see its --help."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose, file in (
         ("backup", "write a copy of the job store", "the copy"),

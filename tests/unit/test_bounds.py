@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.access import PATH_LIMIT
 from gateway.bounds import HEAD_LIMIT_BYTES, HEADERS_LIMIT, URL_LIMIT_BYTES
 from gateway.patience import Patience
 from gateway.server import INCOMPLETE_LIMIT_BYTES
@@ -50,6 +52,13 @@ def test_what_is_too_large_is_refused(server: Serving, head: bytes, status: int,
         answer = caller.answer()
     assert (answer.status, answer.code) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_long_path_makes_no_long_line_in_the_log(server: Serving) -> None:
+    with capture_logs() as logs, server.call() as caller:
+        assert caller.get("/" + "a" * 9000).status == 414
+    paths = [log["path"] for log in logs if log["event"] == "request.answered"]
+    assert [len(path) for path in paths] == [PATH_LIMIT]
 
 
 def test_what_just_fits_is_taken(server: Serving) -> None:

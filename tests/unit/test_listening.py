@@ -13,6 +13,7 @@ from jobstore.errors import SettingsWrong
 from jobstore.settings import GatewaySettings, read
 
 EVERYWHERE = ".".join("0000")
+NOW = datetime.now(UTC)
 STRONG, WEAK = secrets.token_hex(32), "swordfish"
 
 
@@ -22,7 +23,7 @@ def files(tmp_path: Path) -> Files:
 
 
 def made(folder: Path, days_ago: int = 0) -> Files:
-    issue(Files(folder), ["203.0.113.7"], "here", datetime.now(UTC) - days_ago * DAY)
+    issue(Files(folder), ["203.0.113.7"], "here", NOW - days_ago * DAY)
     return Files(folder)
 
 
@@ -41,13 +42,13 @@ def test_plain_http_on_loopback_is_nobody_elses_business(environment: pytest.Mon
     for host in ("127.0.0.1", "::1", "localhost"):
         environment.setenv("HOST", host)
         given = read(ListeningSettings)
-        assert (given.public, given.doubts) == (False, [])
+        assert (given.public, given.doubts(NOW)) == (False, [])
 
 
 def test_a_weak_key_on_loopback_is_a_doubt(environment: pytest.MonkeyPatch) -> None:
     """It is told, and nothing more: others of this machine could guess it, strangers never ask."""
     environment.setenv("API_SECRET_KEY", WEAK)
-    (doubt,) = read(ListeningSettings).doubts
+    (doubt,) = read(ListeningSettings).doubts(NOW)
     assert doubt == "API_SECRET_KEY has fewer than 32 characters"
 
 
@@ -86,14 +87,14 @@ def test_with_tls_and_a_strong_key_all_may_come(
     for name, value in {"HOST": "::", "TLS_CERT": files.cert, "TLS_KEY": files.key}.items():
         environment.setenv(name, str(value))
     given = read(ListeningSettings)
-    assert (given.public, given.doubts) == (True, [])
+    assert (given.public, given.doubts(NOW)) == (True, [])
 
 
 def test_what_is_unsafe_is_done_when_it_is_said_in_words(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("HOST", EVERYWHERE)
     environment.setenv("API_SECRET_KEY", WEAK)
     environment.setenv("ALLOW_UNSAFE", "plain-http,weak-key")
-    assert [doubt.split()[0] for doubt in read(ListeningSettings).doubts] == [
+    assert [doubt.split()[0] for doubt in read(ListeningSettings).doubts(NOW)] == [
         "others",
         "API_SECRET_KEY",
     ]
@@ -156,6 +157,17 @@ def test_an_expired_certificate_is_told(environment: pytest.MonkeyPatch, tmp_pat
     old = made(tmp_path / "old", days_ago=400)
     (fault,) = faults(environment, TLS_CERT=old.cert, TLS_KEY=old.key)
     assert fault.startswith(f"TLS_CERT {old.cert} has expired on ")
+
+
+def test_a_certificate_that_ends_soon_is_a_doubt(
+    environment: pytest.MonkeyPatch, files: Files
+) -> None:
+    environment.setenv("TLS_CERT", str(files.cert))
+    environment.setenv("TLS_KEY", str(files.key))
+    given = read(ListeningSettings)
+    assert given.doubts(NOW + 365 * DAY) == []
+    (doubt,) = given.doubts(NOW + 367 * DAY)
+    assert doubt.startswith("TLS_CERT ends on ")
 
 
 def test_a_certificate_of_the_future_is_told(

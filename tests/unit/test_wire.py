@@ -139,10 +139,26 @@ def test_a_broken_body_ends_its_request(caller: Caller) -> None:
 
 def test_two_hundred_that_trickle_do_not_stop_a_request() -> None:
     with serving(Patience()) as server, contextlib.ExitStack() as stack:
-        for _ in range(200):
-            stack.enter_context(server.call()).send(b"GET / HT")
+        callers = [stack.enter_context(server.call()) for _ in range(200)]
+        for byte in (b"G", b"E", b"T", b" "):
+            for caller in callers:
+                caller.send(byte)
         with server.call() as honest:
             began = time.monotonic()
             assert honest.get().status == 200
             took_s = time.monotonic() - began
     print(f"figure: a request beside 200 that trickle: {took_s * 1000:.0f} ms")
+
+
+@pytest.mark.long
+def test_sixteen_megabytes_over_a_slow_line_are_welcome() -> None:
+    """As fast as a poor uplink, 100 KB a second, with the patience that callers really meet."""
+    piece = bytes(10_000)
+    began = time.monotonic()
+    with serving(Patience()) as server, server.call() as caller:
+        caller.send(BODY % (16 << 20))
+        with pytest.raises(TimeoutError):
+            caller.trickle(piece, 0.1, times=1677)
+        caller.send(bytes((16 << 20) - 1677 * len(piece)))
+        assert caller.answer().body.decode() == hashlib.sha256(bytes(16 << 20)).hexdigest()
+    print(f"figure: 16 MiB over a line of 100 KB/s: {time.monotonic() - began:.0f} s")
