@@ -12,6 +12,8 @@ from gateway.problems import Problem, answer
 
 log = get_logger()
 
+PATH_LIMIT = 200  # characters that are logged; nothing of ours is longer
+
 
 class Access:
     """ASGI middleware around everything else."""
@@ -52,7 +54,7 @@ class Access:
             log.info(
                 "request.answered",
                 method=scope["method"],
-                path=scope["path"],
+                path=scope["path"][:PATH_LIMIT],
                 status=status,
                 duration_s=round(time.perf_counter() - began, 4),
             )

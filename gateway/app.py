@@ -10,11 +10,15 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from gateway.access import Access
+from gateway.bounds import Bounds
 from gateway.calls import CALLS
 from gateway.keys import RequireKey
 from gateway.openapi import document
+from gateway.pace import Pace
 from gateway.parts import Parts
+from gateway.patience import Patience
 from gateway.problems import Problem, answer_problem, answer_routing, answer_store
+from gateway.secured import Secured
 from jobstore.errors import StoreUnavailable
 
 
@@ -56,7 +60,10 @@ def build(parts: Parts) -> Starlette:
         routes=ROUTES,
         lifespan=lifespan,
         middleware=[
+            Middleware(Secured),
             Middleware(Access),
+            Middleware(Bounds, requests=Patience.requests),
+            Middleware(Pace, patience=Patience()),
             Middleware(RequireKey, parts, OPEN_PATHS),
         ],
         exception_handlers={

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,14 +27,24 @@ class Unfinished(TimeoutError):
 class Client:
     """One wan22 service."""
 
-    def __init__(self, url: str, key: str, timeout_s: float = 30) -> None:
-        """Remember where the service is; nothing connects yet."""
+    def __init__(
+        self, url: str, key: str, timeout_s: float = 30, authority: Path | None = None
+    ) -> None:
+        """Remember where the service is; nothing connects yet.
+
+        Args:
+            url: of the service.
+            key: that it knows.
+            timeout_s: for each answer.
+            authority: the only one that is trusted, such as that of `bin/wan22 certificate`.
+        """
         self._timeout_s = timeout_s
         self._http = httpx2.Client(
             base_url=url,
             headers={"X-API-Key": key},
             timeout=timeout_s,
             trust_env=may_need_a_proxy(url),
+            verify=ssl.create_default_context(cafile=authority) if authority else True,
         )
 
     def __enter__(self) -> Self:

@@ -55,7 +55,9 @@ class RequireKey:
         """
         key = sent_key(Headers(scope=scope))
         if key is None:
-            message = f"Send the header {HEADER} with a key of this service, as its API_SECRET_KEY is one."
+            message = (
+                f"Send the header {HEADER} with a key, such as the API_SECRET_KEY of this service."
+            )
             raise Problem.of("key_missing", message, headers=CHALLENGE)
         key_hash = hashed(key)
         if hmac.compare_digest(key_hash, self._main):
@@ -67,7 +69,7 @@ class RequireKey:
             raise store_problem(error) from error
         if name is None:
             await self._slow_down(scope)
-                message = "This is no key of this service, as its API_SECRET_KEY is one."
+            message = "This is no key of this service; its API_SECRET_KEY is one."
             raise Problem.of("key_wrong", message, headers=CHALLENGE)
         return name
 

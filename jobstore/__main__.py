@@ -61,7 +61,9 @@ def revoked(asked: argparse.Namespace) -> Iterator[str]:
 
 def parsed() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="bin/wan22")
+    parser = argparse.ArgumentParser(
+        prog="bin/wan22", epilog="There is also: bin/wan22 certificate ADDRESS..., see its --help."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command(commands, "backup", backed_up).add_argument("file", type=Path, help="the copy")
     command(commands, "restore", put_back).add_argument("file", type=Path, help="the copy")

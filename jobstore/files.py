@@ -29,11 +29,14 @@ def publish(work: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def write_whole(target: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees a part of it."""
+def write_whole(target: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a file so that nobody ever sees a part of it; with a mode, others not even that."""
     work = target.with_name(f".{target.name}.part")
     try:
-        work.write_bytes(content)
+        with work.open("wb") as out:
+            if mode is not None:
+                os.fchmod(out.fileno(), mode)
+            out.write(content)
         publish(work, target)
     finally:
         work.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoin
 PUBLISHED_MODEL = "Wan2.2-TI2V-5B"
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 NATIVE = "native"
+PLAIN_HTTP, WEAK_KEY = "plain-http", "weak-key"  # what ALLOW_UNSAFE allows
 ATTENTIONS = (
     *(NATIVE, "_native_cudnn", "_native_efficient", "_native_flash", "_native_math", "flex"),
     *("flash", "flash_varlen", "_flash_3", "_flash_varlen_3", "xformers", "sage", "sage_varlen"),
@@ -205,7 +206,9 @@ class StorageSettings(Settings):
 class GatewaySettings(StorageSettings, ModelSettings):
     """What the gateway needs besides."""
 
-    api_secret_key: SecretStr = Field(min_length=1, description="what callers send as X-API-Key")
+    allow_unsafe: str = Field("", description="what is done though it is unsafe, in words")
+    tls_cert: Path | None = Field(None, description="PEM: the certificate that is shown")
+    tls_key: Path | None = Field(None, validate_default=True, description="PEM: the key of it")
     queued_most: int = Field(10_000, ge=1, description="how many jobs may wait, of all keys")
     key_queued_most: int = Field(1000, ge=1, description="how many jobs of a named key may wait")
     key_running_most: int = Field(
@@ -217,6 +220,23 @@ class GatewaySettings(StorageSettings, ModelSettings):
         default=False,
         description="fetch pictures over http as well, which anybody on the way alters",
     )
+    api_secret_key: SecretStr = Field(min_length=1, description="what callers send as X-API-Key")
+
+    @field_validator("allow_unsafe")
+    @classmethod
+    def _is_said_in_words(cls, allowed: str) -> str:
+        if not set(allowed.split(",")) <= {"", PLAIN_HTTP, WEAK_KEY}:
+            message = f"is {PLAIN_HTTP}, {WEAK_KEY}, or both with a comma between"
+            raise ValueError(message)
+        return allowed
+
+    @field_validator("tls_key")
+    @classmethod
+    def _comes_with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if "tls_cert" in info.data and (key is None) != (info.data["tls_cert"] is None):
+            message = "is set together with TLS_CERT, or neither of them"
+            raise ValueError(message)
+        return key
 
     @field_validator("api_secret_key")
     @classmethod

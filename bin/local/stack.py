@@ -25,8 +25,12 @@ class Stack:
         model: str = "pocket",
         say: Say = lambda _: None,
         env: Mapping[str, str] | None = None,
+        authority: Path | None = None,
     ) -> None:
-        """Choose ports and settings, those in `env` last; everything is kept under `folder`."""
+        """Choose ports and settings, those in `env` last; everything is kept under `folder`.
+
+        With TLS in `env`, callers trust `authority`.
+        """
         self.folder = folder
         self.say = say
         self.key = secrets.token_hex(16)
@@ -37,18 +41,22 @@ class Stack:
             "DATABASE_URL": "",
             "MODEL_DIR": model,
             "API_SECRET_KEY": self.key,
+            "ALLOW_UNSAFE": "",
+            "TLS_CERT": "",
+            "TLS_KEY": "",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             **self.s3.env,
             **(env or {}),
         }
-        self.client = Client(self.url, self.key)
+        self.client = Client(self.url, self.key, authority=authority)
         self.processes: dict[str, Running] = {}
 
     @property
     def url(self) -> str:
         """Where the gateway listens."""
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if self.env["TLS_CERT"] else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         """Use it as a context."""
