@@ -72,6 +72,7 @@ def build(parts: Parts) -> Starlette:
             HTTPException: answer_routing,
         },
     )
+    app.router.redirect_slashes = False  # a key would follow, wherever the Host header says
     app.state.parts = parts
     app.state.document = document(CALLS, parts.abilities)
     return app

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from canaries import leaks
 from jobstore.job import Request
 from jobstore.settings import EMBEDDED_MODEL, Settings, read
 from jobstore.store import Store
@@ -16,6 +17,13 @@ from runner.stage import Stage
 ROOT = Path(__file__).parent.parent
 Ask = Callable[..., Request]
 stand_alone()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_came_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """When all is done, no log, store or file of any test has a key or a secret in it."""
+    yield
+    assert not list(leaks(tmp_path_factory.getbasetemp()))
 
 
 @pytest.fixture

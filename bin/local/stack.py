@@ -15,6 +15,8 @@ from local.s3 import S3Server
 
 Say = Callable[[str], None]
 
+KEY_BEGINS = "local-key-"  # so that one that is where it should not be is known for what it is
+
 
 class Stack:
     """Start what is needed, in any order; `stop` ends whatever was started."""
@@ -33,7 +35,7 @@ class Stack:
         """
         self.folder = folder
         self.say = say
-        self.key = secrets.token_hex(16)
+        self.key = f"{KEY_BEGINS}{secrets.token_hex(16)}"
         self.s3 = S3Server(folder / "s3", folder / "logs" / "s3.log")
         (self.port,) = free_ports(1)
         self.env = {
