@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from jobstore.errors import FetchRefused
 from jobstore.fetch import Fetcher
 from jobstore.names import Names
-from jobstore.reach import Exempt, Reach, port_of
+from jobstore.reach import PLAIN, Exempt, Reach, port_of
 from spellings import spellings
 from web_site import reason_of
 
@@ -36,6 +36,8 @@ PIECES = (
     *("\u200b", "\u3000", "\ud800", "\U0001f600", "ﬀ", "İ", "ß", "\u202e", "a" * 64, "a." * 130),
 )
 URLS = some.one_of(
+    some.from_regex(PLAIN, fullmatch=True),
+    some.from_regex(r"https?://[a-z0-9._-]{1,12}(:(443|80|[0-9]{1,5}))?(/\S*)?", fullmatch=True),
     some.text(),
     some.lists(some.sampled_from(PIECES), max_size=12).map("".join),
     some.tuples(
@@ -127,7 +129,7 @@ def test_whatever_a_resolver_says_there_is_one_error(failure: Iterable[str] | Ex
 NOWHERE = Fetcher(REACH, Names(lambda _: ["10.0.0.1"]))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(URLS)
 @example("https://[::1%eth0]/")
 def test_whatever_a_url_is_there_is_one_error(text: str) -> None:
@@ -135,7 +137,7 @@ def test_whatever_a_url_is_there_is_one_error(text: str) -> None:
         NOWHERE.fetch(text)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(some.one_of(URLS, some.sampled_from(spellings())))
 def test_what_is_taken_is_what_it_seems(text: str) -> None:
     """Nothing that other programs would read as another host or port."""
