@@ -55,10 +55,12 @@ def test_what_is_too_large_is_refused(server: Serving, head: bytes, status: int,
 
 
 def test_a_long_path_makes_no_long_line_in_the_log(server: Serving) -> None:
+    """The line of a request is written before the next of its connection is looked at."""
     with capture_logs() as logs, server.call() as caller:
         assert caller.get("/" + "a" * 9000).status == 414
+        assert caller.get().status == 200
     paths = [log["path"] for log in logs if log["event"] == "request.answered"]
-    assert [len(path) for path in paths] == [PATH_LIMIT]
+    assert max(map(len, paths)) == PATH_LIMIT
 
 
 def test_what_just_fits_is_taken(server: Serving) -> None:

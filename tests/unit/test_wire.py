@@ -101,6 +101,14 @@ def test_a_body_that_nobody_wants_is_taken_away_so_that_the_answer_is_read(serve
         assert caller.get("/after").status == 200
 
 
+def test_a_refusal_is_read_though_its_caller_goes_on_sending() -> None:
+    with serving(Patience()) as server, server.call() as caller:
+        caller.send(b"no HTTP\r\n\r\n")
+        caller.send(bytes(8_000_000))
+        answer = caller.answer()
+        assert (answer.status, answer.code) == (400, "request_malformed")
+
+
 def test_a_body_that_nobody_wants_does_not_last(caller: Caller) -> None:
     caller.send((BODY % 8_000_000).replace(b"/digest", b"/unread"))
     assert caller.answer().status == 200
