@@ -14,6 +14,6 @@ timeout, local_address, socket_options  # passed by it
 num_tickets  # read by ssl
 send_400_response, disconnected, should_exit  # called and read by uvicorn
 allow_unsafe  # read by its name, before the settings are whole
-regex, to_string  # read and called by Starlette
+regex, to_string, redirect_slashes  # read and called by Starlette
 pytest_terminal_summary  # called by pytest
 input_reference, variant  # words of OpenAI's clients
