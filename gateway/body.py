@@ -79,7 +79,7 @@ def bounded_receive(receive: Receive) -> Receive:
 def too_large() -> Problem:
     """Say how large a body may be."""
     message = f"The body is larger than {BODY_LIMIT_BYTES >> 20} MiB; send a smaller image."
-    return Problem.of("body_too_large", message, headers={"Connection": "close"})
+    return Problem.of("body_too_large", message)
 
 
 async def read_form(request: Request, part: str) -> Body:

@@ -1,41 +1,55 @@
-"""Whoever tries keys that are wrong is slowed down, more with each; a right key never waits."""
+"""Whoever tries keys that are wrong is slowed down, more with each."""
 
-import math
+import asyncio
+import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-FREE = 10  # wrong keys that are answered at once
-FORGOTTEN_S = 30.0  # after which one of them does not count any more
-FIRST_S, MOST_S = 0.5, 30.0  # between the answers to two wrong keys; it doubles with each
+FORGOTTEN_S = 30.0  # after which one wrong key does not count any more
+FIRST_S, MOST_S = 0.25, 5.0  # that the answer to a wrong key is held back; it doubles with each
+HELD_MOST = 20  # answers to one address at a time; with 5 s each that is 4 keys tried in a second
 ADDRESSES = 10_000  # that are remembered
 IPV6_PREFIX = 64  # one customer of a provider has all addresses below it (RFC 6177)
 
 
 @dataclass
 class Tried:
-    """What one address has tried: wrong keys that still count, and when it is answered next."""
+    """What came from one address: wrong keys that still count, and answers that are held back."""
 
     count: float = 0.0
     at: float = 0.0
-    free_at: float = 0.0
+    held: int = 0
 
 
 class Brake:
-    """Tells how long the answer to a wrong key is to wait.
+    """Holds back the answers to wrong keys, so that guessing takes time.
 
-    All answers to one address stand in one row, so that many connections are no faster than one.
+    While as many answers to an address are held back as may be, no key from there is looked at at
+    all: otherwise many connections would be as fast as ever.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Remember nothing yet; `clock` gives seconds that never go back."""
+    def __init__(self, free: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Answer so many wrong keys of an address at once; `clock` gives seconds."""
+        self._free = free
         self._clock = clock
         self._tried: OrderedDict[str, Tried] = OrderedDict()
 
-    def wait_s(self, address: str) -> float:
-        """Count a wrong key; answers how many seconds it has to wait for its answer."""
+    def is_full(self, address: str) -> bool:
+        """Tell whether no key from an address is to be looked at now."""
+        tried = self._tried.get(network(address))
+        return tried is not None and tried.held >= HELD_MOST
+
+    async def hold(self, address: str) -> None:
+        """Count a wrong key, and wait for as long as its answer is to be held back."""
+        with self.holding(address) as wait_s:
+            await asyncio.sleep(wait_s)
+
+    @contextlib.contextmanager
+    def holding(self, address: str) -> Iterator[float]:
+        """Count a wrong key, and one answer more that is held back; gives for how many seconds."""
         now = self._clock()
         tried = self._tried.setdefault(network(address), Tried(at=now))
         self._tried.move_to_end(network(address))
@@ -43,12 +57,12 @@ class Brake:
             self._tried.popitem(last=False)
         tried.count = max(0.0, tried.count - (now - tried.at) / FORGOTTEN_S) + 1
         tried.at = now
-        over = math.ceil(tried.count) - FREE
-        if over <= 0:
-            return 0.0
-        step_s = MOST_S if over > math.log2(MOST_S / FIRST_S) else FIRST_S * 2 ** (over - 1)
-        tried.free_at = max(now, tried.free_at) + step_s
-        return tried.free_at - now
+        over = min(int(tried.count) - self._free, 30)  # far beyond the most
+        tried.held += 1
+        try:
+            yield min(FIRST_S * 2 ** (over - 1), MOST_S) if over > 0 else 0.0
+        finally:
+            tried.held -= 1
 
 
 def network(address: str) -> str:

@@ -1,12 +1,9 @@
 """Nobody gets past without a key, whatever the path; only the open calls are open."""
 
-import asyncio
 import hmac
-import math
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
-from structlog.stdlib import get_logger
 
 from gateway.brake import Brake
 from gateway.parts import Parts, in_thread
@@ -14,12 +11,10 @@ from gateway.problems import Problem, answer, store_problem
 from jobstore.errors import StoreUnavailable
 from jobstore.keys import MAIN, hashed
 
-log = get_logger()
-
 HEADER = "X-API-Key"
 BEARER = "bearer "
 CHALLENGE = {"WWW-Authenticate": f'ApiKey realm="wan22", header="{HEADER}", Bearer'}
-PATIENCE_S = 5.0  # that an answer is held back; who would have to wait longer is told when to come
+LATER_S = "5"  # by when an answer that is held back has gone
 
 
 class RequireKey:
@@ -35,7 +30,7 @@ class RequireKey:
         self._parts = parts
         self._main = hashed(parts.settings.api_secret_key.get_secret_value())
         self._open_paths = open_paths
-        self._brake = Brake()
+        self._brake = Brake(parts.settings.key_tries)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
@@ -51,14 +46,16 @@ class RequireKey:
         """Find out whose key came with a request.
 
         Raises:
-            Problem: it has none, a wrong one, too many wrong ones, or the store cannot be asked.
+            Problem: it has none or a wrong one, too many wrong ones came, or the store is away.
         """
         key = sent_key(Headers(scope=scope))
         if key is None:
-            message = (
-                f"Send the header {HEADER} with a key, such as the API_SECRET_KEY of this service."
-            )
+            message = f"Send the header {HEADER} with a key, such as this service's API_SECRET_KEY."
             raise Problem.of("key_missing", message, headers=CHALLENGE)
+        address = (scope.get("client") or ("unknown",))[0]
+        if self._brake.is_full(address):
+            message = "Too many wrong keys come from this address; try again later."
+            raise Problem.of("key_tried", message, headers={**CHALLENGE, "Retry-After": LATER_S})
         key_hash = hashed(key)
         if hmac.compare_digest(key_hash, self._main):
             return MAIN
@@ -68,25 +65,10 @@ class RequireKey:
         except StoreUnavailable as error:
             raise store_problem(error) from error
         if name is None:
-            await self._slow_down(scope)
+            await self._brake.hold(address)
             message = "This is no key of this service; its API_SECRET_KEY is one."
             raise Problem.of("key_wrong", message, headers=CHALLENGE)
         return name
-
-    async def _slow_down(self, scope: Scope) -> None:
-        """Hold back whoever tries keys.
-
-        Raises:
-            Problem: `key_tried`: for longer than an answer is held back.
-        """
-        address = (scope.get("client") or ("unknown",))[0]
-        wait_s = self._brake.wait_s(address)
-        if wait_s > PATIENCE_S:
-            log.warning("key.tried", address=address, wait_s=round(wait_s))
-            message = "Too many wrong keys came from this address; try again later."
-            headers = {**CHALLENGE, "Retry-After": str(math.ceil(wait_s))}
-            raise Problem.of("key_tried", message, headers=headers)
-        await asyncio.sleep(wait_s)
 
 
 def sent_key(headers: Headers) -> str | None:

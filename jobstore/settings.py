@@ -214,6 +214,9 @@ class GatewaySettings(StorageSettings, ModelSettings):
     key_running_most: int = Field(
         100, ge=1, description="how many jobs of a named key may be rendered when it sends another"
     )
+    key_tries: int = Field(
+        10, ge=0, description="how many wrong keys of one address are answered at once"
+    )
     host: str = Field("127.0.0.1", description="the address the gateway listens on")
     port: int = Field(8000, ge=1, le=65_535, description="the port the gateway listens on")
     image_url_http: bool = Field(

@@ -77,7 +77,7 @@ def calling(tmp_path: Path) -> Iterator[Calling]:
     """A gateway whose jobs come to an end, one way or the other, without a renderer."""
     url = f"sqlite:///{tmp_path / 'jobs.db'}"
     over = threading.Event()
-    with Stack(tmp_path, env={"POLL_S": "600"}) as stack:
+    with Stack(tmp_path, env={"POLL_S": "600", "KEY_TRIES": "100000"}) as stack:
         stack.up("gateway")
         calling = Calling(stack, url)
         ending = threading.Thread(target=end_jobs, args=(calling, over))
