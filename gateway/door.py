@@ -64,6 +64,11 @@ class Door:
         self._correct = correct
         self._tls = tls
         self._patience = patience
+        self._options = (
+            (socket.TCP_NODELAY, 1),  # an answer's last bytes wait for nothing
+            (socket.TCP_USER_TIMEOUT, int(patience.unread_s * 1000)),
+            (socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES),
+        )
         self._guests: set[Guest] = set()
         self._taking: list[asyncio.Task[None]] = []
         self._crowded = False
@@ -146,9 +151,8 @@ class Door:
             TimeoutError: it was not over in time.
         """
         connection, tls = guest.connection, self._tls
-        unread_ms = int(self._patience.unread_s * 1000)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unread_ms)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        for option, value in self._options:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
         async with asyncio.timeout(self._patience.greeting_s):
             if tls and await first_byte(connection) != HANDSHAKE:
                 tls = None
