@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from jobstore.database import Database
 
-PLACES = 100  # answers that wait at one time
+PLACES = 500  # each takes 40 KiB, and a descriptor of the 1024 that a process has by default
 PACE_S = 0.1  # those who wait are woken at most so often, however fast the renders go
 
 

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from calling import Calling
+from gateway.changes import PLACES
 
 
 def status(api: Calling, job_id: str, path: str = "status", **headers: str) -> httpx2.Response:
@@ -188,7 +189,7 @@ def test_more_streams_than_places_are_refused_and_the_places_come_back(api: Call
         base_url=api.stack.url, headers=api.http.headers, limits=limits, timeout=60
     ) as many:
         request = many.build_request("GET", f"/jobs/{job_id}/events")
-        streams = [many.send(request, stream=True) for _ in range(100)]
+        streams = [many.send(request, stream=True) for _ in range(PLACES)]
         assert {stream.status_code for stream in streams} == {200}
         full = api.http.get(f"/jobs/{job_id}/events")
         assert api.code(full) == (503, "streams_full")
