@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar, cast
 
-import anyio
 import anyio.to_thread
-from anyio import CapacityLimiter
 from starlette.requests import Request
 
 from gateway.changes import Changes
+from gateway.room import Room
 from jobstore.abilities import Abilities
-from jobstore.errors import StoreUnavailable
+from jobstore.errors import StoreFull, StoreUnavailable
 from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
 from jobstore.settings import GatewaySettings
@@ -21,16 +20,15 @@ from jobstore.store import Store
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-QUEUE_S = 10  # how long a request waits for others before it is told to come back
-
 
 @dataclass(frozen=True)
 class Parts:
-    """The settings, the stores, and a limiter of its own for each kind of work in threads.
+    """The settings, the stores, and a room of its own for each kind of work in threads.
 
-    Writes wait for each other in the database, decoding takes memory, servers that pictures are
-    fetched from may be slow, those who wait for a job look at it again and again, and a video comes
-    piece by piece; none of these may hold up reads.
+    Writes wait for each other in the database, a note of what was read is worth no waiting,
+    decoding takes memory, servers that pictures are fetched from may be slow, those who wait for a
+    job look at it again and again, and a video comes piece by piece; none of these may hold up
+    reads.
     """
 
     settings: GatewaySettings
@@ -38,12 +36,13 @@ class Parts:
     store: Store
     objects: Objects
     fetcher: Fetcher
-    reads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
-    writes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
-    decodes: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
-    fetches: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(8))
-    waits: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
-    videos: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
+    reads: Room = field(default_factory=lambda: Room(8))
+    writes: Room = field(default_factory=lambda: Room(4))
+    decodes: Room = field(default_factory=lambda: Room(2))
+    fetches: Room = field(default_factory=lambda: Room(8))
+    notes: Room = field(default_factory=lambda: Room(1))
+    waits: Room = field(default_factory=lambda: Room(2))
+    videos: Room = field(default_factory=lambda: Room(4))
     changes: Changes = field(default_factory=Changes)
 
 
@@ -58,21 +57,24 @@ def job_asked(request: Request) -> tuple[Parts, str, str]:
 
 
 async def in_thread(
-    limiter: CapacityLimiter,
+    room: Room,
     function: Callable[Arguments, Result],
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Result:
-    """Call something that blocks, in a thread, when the limiter has room.
+    """Call something that blocks, in a thread, when there is room.
 
     Raises:
-        StoreUnavailable: it has had none for as long as a caller should have to wait.
+        StoreUnavailable: there was none for as long as a caller should have to wait, or the store
+            was not there in time for those before.
     """
-    with anyio.move_on_after(QUEUE_S) as queued:
-        await limiter.acquire()
-    if queued.cancelled_caught:
-        raise StoreUnavailable
+    await room.enter()
     try:
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+    except StoreFull:
+        raise
+    except StoreUnavailable:
+        room.send_home()
+        raise
     finally:
-        limiter.release()
+        room.leave()

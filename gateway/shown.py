@@ -1,5 +1,6 @@
 """A job as callers see it."""
 
+import asyncio
 import hashlib
 import json
 import math
@@ -20,6 +21,7 @@ from jobstore.objects import LINK_S, Link
 
 log = get_logger()
 
+NOTE_S = 1  # that an answer waits for the note that it was given
 HALF_A_LINK_MS = LINK_S * 1000 // 2
 STATUSES: Mapping[State, Status] = {
     State.QUEUED: "queued",
@@ -150,12 +152,20 @@ async def note_read(parts: Parts, key_id: str, jobs: Sequence[Job]) -> None:
     """Note, before the answer, that the caller knows of these jobs; only a first read writes.
 
     Jobs of others, which the key in the settings sees, are left as they are. While the store cannot
-    be written, the answer is given all the same.
+    be written, the answer is given all the same, and soon.
     """
     news = [job for job in jobs if job.unread and job.key_id == key_id]
     if not news:
         return
+    noting = asyncio.ensure_future(note(parts, news))
+    await asyncio.wait({noting}, timeout=NOTE_S)
+    if noting.done():
+        noting.result()
+
+
+async def note(parts: Parts, jobs: Sequence[Job]) -> None:
+    """Write the note; if it cannot be kept, a client library may be given the job once more."""
     try:
-        await in_thread(parts.writes, parts.store.jobs.read, news)
+        await in_thread(parts.notes, parts.store.jobs.read, jobs)
     except StoreUnavailable as error:
         log.warning("store.missed", error=str(error))

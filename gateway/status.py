@@ -39,10 +39,10 @@ async def moved(parts: Parts, request: Request, known: str | None, wait_s: int) 
     """Look at a job until there is something to tell, or the time is over."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
-    limiter = parts.reads
+    room = parts.reads
     while True:
         upcoming = parts.changes.upcoming()
-        shown = await in_thread(limiter, show, *job_asked(request))
+        shown = await in_thread(room, show, *job_asked(request))
         left_s = deadline - loop.time()
         told = shown.ended or (known is not None and not matches(known, shown.etag))
         if told or left_s <= 0 or parts.changes.over:
@@ -50,7 +50,7 @@ async def moved(parts: Parts, request: Request, known: str | None, wait_s: int) 
         await parts.changes.wait(upcoming, min(left_s, parts.settings.poll_s))
         if await request.is_disconnected():
             raise ClientDisconnect
-        limiter = parts.waits
+        room = parts.waits
 
 
 def wait_of(request: Request) -> int | None:

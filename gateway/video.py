@@ -74,7 +74,7 @@ async def video(request: Request) -> Response:
     if request.method == "HEAD":
         return Response(None, status, headers, media_type="video/mp4")
     source = await in_thread(parts.videos, open_video, parts, job, video, span)
-    pieces = read_pieces(source, span.length, parts.videos)
+    pieces = read_pieces(source, span.length, parts.videos.limiter)
     return StreamingResponse(pieces, status, headers, media_type="video/mp4")
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from calling import RED, Calling
+from jobstore.clock import now_ms
+from jobstore.job import Arrival
 
 KEY = {"Idempotency-Key": "one"}
 RETRIED = {"x-stainless-retry-count": "1"}
@@ -108,6 +110,20 @@ def test_who_has_read_the_id_means_another_job(api: Calling, call: str) -> None:
 def test_what_is_not_repeated_by_a_library_is_another_job(api: Calling, count: str) -> None:
     first = api.submit()
     assert api.send({"x-stainless-retry-count": count}).json()["job_id"] != first
+
+
+def test_the_same_sent_again_a_minute_later_is_another_job(api: Calling) -> None:
+    """The first job is put into the store as the gateway would have done it a minute ago."""
+    sent = api.job(api.submit(seed=7))
+    with api.store.database.reading() as connection:
+        row = connection.execute("SELECT unread_hash FROM jobs").fetchone()
+    api.empty()
+    first = Arrival("FIRST", sent.request, "rest", sent.key_id, request_hash=row["unread_hash"])
+    api.store.jobs.accept(first, now_ms() - 60_000)
+    second = api.submit(seed=7)
+    assert {job.job_id for job in api.store.views.page(100)} == {"FIRST", second}
+    assert api.send(RETRIED, seed=7).json()["job_id"] == second, "it is the same request"
+    assert api.send(RETRIED, seed=7).json()["job_id"] == "FIRST"
 
 
 def test_other_content_is_another_job(api: Calling) -> None:

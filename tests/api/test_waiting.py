@@ -12,6 +12,8 @@ import httpx2
 import pytest
 
 from calling import Calling
+from gateway.changes import PLACES
+from waiting import Waiting
 
 
 def status(api: Calling, job_id: str, path: str = "status", **headers: str) -> httpx2.Response:
@@ -183,19 +185,15 @@ def test_a_job_that_is_deleted_ends_its_events(api: Calling) -> None:
 
 def test_more_streams_than_places_are_refused_and_the_places_come_back(api: Calling) -> None:
     job_id = api.submit()
-    limits = httpx2.Limits(max_connections=None)
-    with httpx2.Client(
-        base_url=api.stack.url, headers=api.http.headers, limits=limits, timeout=60
-    ) as many:
-        request = many.build_request("GET", f"/jobs/{job_id}/events")
-        streams = [many.send(request, stream=True) for _ in range(100)]
-        assert {stream.status_code for stream in streams} == {200}
-        full = api.http.get(f"/jobs/{job_id}/events")
-        assert api.code(full) == (503, "streams_full")
-        assert status(api, job_id).status_code == 200, "other answers are not held up"
-        now = status(api, job_id, prefer="wait=60")
-        assert "preference-applied" not in now.headers, "there is no place to wait at"
-        api.http.post(f"/jobs/{job_id}/cancel")
-        for stream in streams:
-            assert "event: ended" in stream.read().decode()
+    streams = [Waiting(api, f"/jobs/{job_id}/events", {}) for _ in range(PLACES)]
+    for stream in streams:
+        stream.until(b"event: progress")
+    full = api.http.get(f"/jobs/{job_id}/events")
+    assert api.code(full) == (503, "streams_full")
+    assert status(api, job_id).status_code == 200, "other answers are not held up"
+    now = status(api, job_id, prefer="wait=60")
+    assert "preference-applied" not in now.headers, "there is no place to wait at"
+    api.http.post(f"/jobs/{job_id}/cancel")
+    for stream in streams:
+        assert "event: ended" in stream.rest()
     assert api.http.get(f"/jobs/{job_id}/events").status_code == 200

@@ -55,6 +55,14 @@ def test_after_a_quarter_of_an_hour_it_is_another_job(shop: Shop) -> None:
     assert late.job_id == "J2"
 
 
+def test_the_same_asked_for_again_a_minute_later_is_another_job(shop: Shop) -> None:
+    """Nobody has read the first; whoever sends it again and means it gets a second one."""
+    first = shop.accept("J1", now=1000, request_hash="1")
+    second = shop.accept("J2", now=61_000, request_hash="1")
+    assert (first.job_id, second.job_id) == ("J1", "J2")
+    assert len(shop.store.views.page(10)) == 2
+
+
 def test_a_job_with_a_key_is_found_by_its_key_alone(shop: Shop) -> None:
     shop.accept("J1", idempotency_key="K", request_hash="1")
     assert shop.accept("J2", request_hash="1", retried=True).job_id == "J2"

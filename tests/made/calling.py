@@ -33,6 +33,7 @@ class Calling:
 
     def __init__(self, stack: Stack, database_url: str) -> None:
         self.stack = stack
+        self.database_url = database_url
         self.http = httpx2.Client(base_url=stack.url, headers={"X-API-Key": stack.key}, timeout=20)
         self.store = Store.open(database_url, stack.folder / "work" / "wake")
 

@@ -13,9 +13,9 @@ import anyio
 import anyio.abc
 import pytest
 import trustme
-from anyio import CapacityLimiter
 
 from gateway.parts import in_thread
+from gateway.room import Room
 from jobstore.errors import FetchRefused
 from jobstore.fetch import PICTURE, Fetcher, Terms
 from jobstore.names import Names
@@ -187,12 +187,12 @@ def test_the_event_loop_goes_on_meanwhile(authority: trustme.CA, tls: ssl.SSLCon
             last = time.monotonic()
 
     async def both(sites: list[Site]) -> None:
-        over, limiter = anyio.Event(), CapacityLimiter(2)
+        over, room = anyio.Event(), Room(2)
         ours = fetcher(*sites, tls=tls)
 
         async def fetch(site: Site) -> None:
             with pytest.raises(FetchRefused):
-                await in_thread(limiter, ours.fetch, f"https://{NAME}:{site.port}/", longer)
+                await in_thread(room, ours.fetch, f"https://{NAME}:{site.port}/", longer)
 
         async with anyio.create_task_group() as turning:
             turning.start_soon(turn, over)

@@ -12,6 +12,7 @@ from typing import NoReturn
 from jobstore.abilities import DESCRIPTION, sides
 from jobstore.errors import SettingsWrong
 from local.bench.checkpoint import write_checkpoint
+from local.bench.gateway import bench_gateway
 from local.bench.gpu import Asked, bench_gpu
 from local.bench.memory import bench_memory
 from local.bench.pocket import bench_pocket
@@ -67,6 +68,7 @@ def on_gpu(asked: argparse.Namespace, folder: Path) -> str:
 
 BENCHES: dict[str, Callable[[argparse.Namespace, Path], str]] = {
     "queue": on_queue,
+    "gateway": lambda asked, folder: json.dumps(bench_gateway(folder, asked.pairs, say)),
     "pocket": lambda asked, _folder: json.dumps(bench_pocket(asked.clips)),
     "vram": lambda _asked, folder: last_line({**bench_vram(folder, say)}),
     "render": lambda asked, folder: json.dumps(bench_render(folder, asked.pairs, say)),
@@ -91,6 +93,8 @@ def arguments() -> argparse.Namespace:
     queue.add_argument(
         "--no-growth", dest="growth", action="store_false", help="leave the million jobs out"
     )
+    gateway = benches.add_parser("gateway", help="submit and status, beside Starlette, FastAPI")
+    gateway.add_argument("--pairs", type=at_least_one, default=9, help="turns of each side (9)")
     pocket = benches.add_parser("pocket", help="the embedded model: seconds a clip, memory")
     pocket.add_argument("--clips", type=at_least_one, default=5, help="clips to render (5)")
     render = benches.add_parser("render", help="the render stage, beside a bare script")

@@ -16,6 +16,12 @@ def anonymous_bytes(pid: int) -> int:
     )
 
 
+def resident_bytes(pid: int) -> int:
+    """Count what of a process is in memory now, also what it shares with others."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return sum(kib(line) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
 def mapped_bytes(pid: int, folder: Path) -> int:
     """Count the resident pages of the files of a folder, as long as they are the files' own."""
     resident, counts = 0, False
