@@ -138,9 +138,9 @@ def is_free(port: int) -> bool:
 
 def _free() -> Iterator[int]:
     """Go through blocks of ports; a process keeps a block to itself by holding its first port."""
-    for first in PORTS[::BLOCK]:
-        with socket.socket() as held:
-            if _bound(held, first):
+    with contextlib.ExitStack() as held:
+        for first in PORTS[::BLOCK]:
+            if _bound(held.enter_context(socket.socket()), first):
                 block = range(first + 1, first + BLOCK)
                 yield from (it for it in block if is_free(it) and is_free(it + SEAWEED_ADDS))
 
