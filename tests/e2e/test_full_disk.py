@@ -16,14 +16,14 @@ from local.stack import Stack
 
 MOUNT = ["unshare", "--map-root-user", "--mount"]
 MOUNTED = """
-mount -t tmpfs -o size=6m small "$DATA_DIR" && head -c 5m /dev/zero > "$DATA_DIR/ballast" &&
+mount -t tmpfs -o size=7m small "$DATA_DIR" && head -c 5m /dev/zero > "$DATA_DIR/ballast" &&
 exec "$0" -P -m gateway
 """
 
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Iterator[tuple[Stack, Running]]:
-    """A gateway that alone sees a disk of 6 MB in its DATA_DIR, of which 5 are taken."""
+    """A gateway that alone sees a disk of 7 MB in its DATA_DIR, of which 5 are taken."""
     may = subprocess.run([*MOUNT, "true"], capture_output=True, text=True, check=False)
     assert may.returncode == 0, (
         f"this test mounts a disk that only it can see, which is refused: {may.stderr.strip()};"
