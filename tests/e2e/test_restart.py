@@ -13,6 +13,7 @@ from local.stack import Stack
 
 PROMPT = "a red circle moves right"
 STAGES = ("gateway", "render", "deliver")
+PATIENCE_S = 180  # on a machine that others use as well
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +33,10 @@ def stack(service: Stack) -> Stack:
 
 
 def end(stack: Stack, job_id: str) -> dict[str, Any]:
-    return list(stack.client.follow(job_id, patience_s=60))[-1]
+    return list(stack.client.follow(job_id, patience_s=PATIENCE_S))[-1]
 
 
-def until(condition: Callable[[], bool], patience_s: float = 60) -> None:
+def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
