@@ -2,7 +2,6 @@
 
 import io
 import random
-import re
 import signal
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Request
 from jobstore.moves import TERMINAL, State
 from jobstore.store import Store
+from local.bench.process_memory import anonymous_bytes
 from local.s3 import BUCKET
 from local.stack import Stack
 from runner.render.output import WORK_FILE
@@ -26,7 +26,7 @@ PROMPTS = ("a red circle moves right", "a blue square grows", "a green triangle 
 WAITING = 4  # jobs, at least, as long as it lasts
 EVERY_S = {"cancel": 4.0, "render": 15.0, "gateway": 12.0, "deliver": 9.0}  # on average
 QUIET_SHARE = 0.4  # of the time, the last: the renderer lives on, so that its memory can be watched
-ENDS_S = 180.0
+STILL_S = 180.0  # without any progress of any job
 
 
 @dataclass
@@ -54,9 +54,19 @@ class Life:
                     self._happen(name)
             self._look(watch_memory=quiet)
             time.sleep(0.05)
-        deadline = time.monotonic() + ENDS_S
-        while any(job.state not in TERMINAL for job in self._look(fill=False)):
-            assert time.monotonic() < deadline, "a job never came to its end"
+        self._see_all_end()
+
+    def _see_all_end(self) -> None:
+        """Wait for as long as anything moves: on a busy machine that takes its time."""
+        moved_at, before = time.monotonic(), Counter[tuple[str, int]]()
+        while True:
+            jobs = self._look(fill=False)
+            if all(job.state in TERMINAL for job in jobs):
+                return
+            now = Counter((str(job.state), job.progress) for job in jobs)
+            if now != before:
+                moved_at, before = time.monotonic(), now
+            assert time.monotonic() < moved_at + STILL_S, "a job never came to its end"
             time.sleep(0.05)
 
     def _happen(self, name: str) -> None:
@@ -140,14 +150,6 @@ class Life:
         file.write_bytes(body)
         request = job.request
         probe(file, (request.num_frames, request.height, request.width), request.fps)
-
-
-def anonymous_bytes(pid: int) -> int:
-    """Tell how much memory a process has of its own: proc_pid_status(5), RssAnon, in kB."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
-    assert found
-    return int(found[1]) * 1024
 
 
 def picture() -> bytes:

@@ -1,12 +1,11 @@
 """A render can be ended at any moment, in the middle of a step too, and leaves nothing behind."""
 
 import hashlib
+import os
 import random
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from diffusers.models.transformers.transformer_wan import (
@@ -21,6 +20,7 @@ from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Request
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
+from local.bench.process_memory import anonymous_bytes
 from runner.render.work import Render
 from runner.stage import Stage
 from ticks import tick
@@ -144,14 +144,6 @@ def test_a_render_ends_in_the_middle_of_a_step(
     assert kept(stage) == []
 
 
-def anonymous_bytes() -> int:
-    """Tell how much memory this process has of its own: proc_pid_status(5), RssAnon, in kB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    anonymous = re.search(r"^RssAnon:\s+(\d+) kB$", status, re.MULTILINE)
-    assert anonymous
-    return int(anonymous[1]) * 1024
-
-
 def cancelled_anywhere(
     render: Render, stage: Stage, ask: Ask, dice: random.Random, calls_of_one: int
 ) -> int:
@@ -184,9 +176,9 @@ def test_after_many_cancels_the_result_and_the_memory_are_those_of_before(
     ended = cancel_some(WARM_UP)
     accept(stage, usual, "between")
     assert tick(render)
-    before = anonymous_bytes()
+    before = anonymous_bytes(os.getpid())
     ended += cancel_some(CANCELS)
-    grown = anonymous_bytes() - before
+    grown = anonymous_bytes(os.getpid()) - before
     accept(stage, usual, "after")
     assert tick(render)
     assert sha256(stage, "before") == sha256(stage, "between") == sha256(stage, "after")
