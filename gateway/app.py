@@ -12,6 +12,7 @@ from starlette.routing import Route
 from gateway.access import Access
 from gateway.bounds import Bounds
 from gateway.calls import CALLS
+from gateway.docs import page
 from gateway.keys import RequireKey
 from gateway.openapi import document
 from gateway.pace import Pace
@@ -75,4 +76,5 @@ def build(parts: Parts) -> Starlette:
     app.router.redirect_slashes = False  # a key would follow, wherever the Host header says
     app.state.parts = parts
     app.state.document = document(CALLS, parts.abilities)
+    app.state.page = page(app.state.document)
     return app

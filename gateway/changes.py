@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from jobstore.database import Database
 
 # Answers that wait at one time: each takes 40 KiB, a descriptor of the 1024 that a process has by
-# default, and a look at its job, about a millisecond, whenever any job changes.
-PLACES = 250
+# default, and a look at its job, about a millisecond, whenever any job changes. Fewer than the
+# requests of `gateway.patience`, so that some are left for those who do not wait.
+PLACES = 220
 PACE_S = 0.1  # those who wait are woken at most so often, however fast the renders go
 
 

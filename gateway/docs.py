@@ -1,6 +1,5 @@
 """`/openapi.json` for programs and `/docs` for people; both need nothing but this service."""
 
-from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,16 +17,11 @@ async def openapi(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """Answer with a page that tells the same; it runs no script and loads nothing."""
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": POLICY}
-    return HTMLResponse(page(request.app.state.document), headers=headers)
+    return HTMLResponse(request.app.state.page, headers=headers)
 
 
 def page(document: dict[str, Any]) -> str:
-    """Write the document as a page."""
-    return pages().get_template("docs.html").render(document=document)
-
-
-@cache
-def pages() -> Environment:
-    """Open the pages; everything that is put into them is escaped."""
+    """Write the document as a page, once: nobody who asks for it needs a key."""
     loader = PackageLoader("gateway", "pages")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return pages.get_template("docs.html").render(document=document)
