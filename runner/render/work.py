@@ -70,7 +70,8 @@ class Render:
     @property
     def facts(self) -> Mapping[str, object]:
         """What the stage tells of itself, the card of this moment included."""
-        return {**self._said, "card": self._card.figures()}
+        card = self._card.figures()
+        return {**self._said, "card": card} if card else self._said
 
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""

@@ -9,11 +9,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bad_inputs import BAD, GOOD, Bad
+from bad_inputs import GOOD, REQUESTS, Bad
+from bad_pictures import PICTURES
 from calling import Calling
 from gateway.problems import STATUSES
 from local.stack import Stack
 
+BAD = REQUESTS | PICTURES
 GROWTH_BYTES = 50 << 20
 MOST_BYTES = 4000  # of an answer
 ADVICE = re.compile(  # what a sentence says that tells what to do

@@ -61,7 +61,7 @@ class Remembering(Render):
     """Keeps all that it ever said of itself."""
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name == "facts":
+        if name == "_said":
             self.__dict__.setdefault("said", []).append(value)
         super().__setattr__(name, value)
 
