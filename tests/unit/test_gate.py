@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -145,7 +146,7 @@ def test_what_takes_too_long_is_ended(slow: bytes) -> None:
     """The file is whole and small, and would take minutes."""
     for limits, wall_s in ((LIMITS._replace(cpu_s=1), 60.0), (LIMITS, 3.0)):
         started = time.monotonic()
-        sentence, logs = refusal(lambda: admit(slow, limits, wall_s))  # noqa: B023
+        sentence, logs = refusal(partial(admit, slow, limits, wall_s))
         assert sentence == "takes too long to read; save it anew as a plain PNG"
         assert logs == ["picture.broken: timeout"]
         assert time.monotonic() - started < 30, "not minutes"
