@@ -38,7 +38,7 @@ def serve() -> int:
     owner = Owner.join(given.work)  # so that others can tell that a gateway is here
     store = Store.open(given.store_url, given.wake)
     fetcher = Fetcher(Reach.over(http=given.image_url_http))
-    parts = Parts(given, given.abilities(), store, Objects.of(given), fetcher)
+    parts = Parts(given, given.abilities(), store, Objects.wanted(given), fetcher)
     try:
         Server(app.build(parts), listeners, parts.changes, tls).run()
     finally:

@@ -55,11 +55,21 @@ class Facts(TypedDict):
     ended_at: str | None
 
 
+class Upload(TypedDict):
+    """How the delivery of a rendered video goes; `next_at`: when it is tried again."""
+
+    size_bytes: int
+    sent_bytes: int
+    attempts: int
+    next_at: str | None
+
+
 class JobStatus(Facts):
     """A job as it is now: its place, an estimate, and, once it is completed, a signed link."""
 
     position: int | None
     eta_s: int | None
+    upload: Upload | None
     video_url: str | None
     video_url_expires_at: str | None
 

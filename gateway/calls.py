@@ -158,7 +158,7 @@ CALLS = (
         video,
         "The MP4 of a completed job.",
         MP4,
-        (*JOB, *BYTES),
+        (*JOB, *BYTES, "link_wrong"),
         headers=SPAN,
     ),
     Call(

@@ -6,8 +6,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.brake import Brake
+from gateway.links import is_link
 from gateway.parts import Parts, in_thread
 from gateway.problems import Problem, answer, store_problem
+from jobstore.clock import now_ms
 from jobstore.errors import StoreUnavailable
 from jobstore.keys import MAIN, hashed
 
@@ -49,6 +51,11 @@ class RequireKey:
             Problem: it has none or a wrong one, too many wrong ones came, or the store is away.
         """
         key = sent_key(Headers(scope=scope))
+        if key is None and self._parts.links.allows(scope, now_ms()):
+            return MAIN
+        if key is None and is_link(scope):
+            message = "This link has ended, or was altered; the status of the job has a new one."
+            raise Problem.of("link_wrong", message)
         if key is None:
             message = f"Send the header {HEADER} with a key, such as this service's API_SECRET_KEY."
             raise Problem.of("key_missing", message, headers=CHALLENGE)

@@ -6,9 +6,10 @@ from pathlib import Path
 from pydantic import SecretStr, ValidationInfo, field_validator
 
 from gateway.addresses import is_public, resolved
+from gateway.settings import PLAIN_HTTP, WEAK_KEY, GatewaySettings
 from gateway.strength import weakness
 from gateway.tls import MAKE, checked_cert, checked_key, end_of
-from jobstore.settings import PLAIN_HTTP, WEAK_KEY, GatewaySettings, said
+from jobstore.settings import said
 
 SOON = timedelta(days=30)
 NEW_KEY = "make one: openssl rand -hex 32"

@@ -96,7 +96,8 @@ class Figures:
                 yield gauge(f"wan22_gpu_{name}", about, card[name])
 
     def _credentials(self) -> Iterator[Metric]:
-        ends_at = self._parts.objects.credentials_end_at()
+        objects = self._parts.objects
+        ends_at = objects.credentials_end_at() if objects else None
         if ends_at is not None:
             about = "When the credentials end that links are signed with, in Unix time."
             yield gauge("wan22_credentials_end_timestamp_seconds", about, ends_at / 1000)

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import ParamSpec, TypeVar, cast
 
 import anyio.to_thread
 from starlette.requests import Request
 
 from gateway.changes import Changes
+from gateway.links import Links
 from gateway.room import Room
+from gateway.settings import GatewaySettings
 from jobstore.abilities import Abilities
 from jobstore.errors import StoreFull, StoreUnavailable
 from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
-from jobstore.settings import GatewaySettings
 from jobstore.store import Store
 
 Arguments = ParamSpec("Arguments")
@@ -34,7 +35,7 @@ class Parts:
     settings: GatewaySettings
     abilities: Abilities
     store: Store
-    objects: Objects
+    objects: Objects | None
     fetcher: Fetcher
     reads: Room = field(default_factory=lambda: Room(8))
     writes: Room = field(default_factory=lambda: Room(4))
@@ -44,6 +45,12 @@ class Parts:
     waits: Room = field(default_factory=lambda: Room(2))
     videos: Room = field(default_factory=lambda: Room(4))
     changes: Changes = field(default_factory=Changes)
+
+    @cached_property
+    def links(self) -> Links:
+        """What signs links to videos on this machine's disk."""
+        given = self.settings
+        return Links(given.api_secret_key.get_secret_value(), given.base_url)
 
 
 def parts_of(request: Request) -> Parts:

@@ -24,6 +24,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "idempotency_key_wrong": HTTPStatus.BAD_REQUEST,
         "key_missing": HTTPStatus.UNAUTHORIZED,
         "key_wrong": HTTPStatus.UNAUTHORIZED,
+        "link_wrong": HTTPStatus.FORBIDDEN,
         "job_unknown": HTTPStatus.NOT_FOUND,
         "video_missing": HTTPStatus.NOT_FOUND,
         "path_unknown": HTTPStatus.NOT_FOUND,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from structlog.stdlib import get_logger
 
-from gateway.answers import Facts, JobStatus, Status
+from gateway.answers import Facts, JobStatus, Status, Upload
 from gateway.parts import Parts, in_thread
 from gateway.problems import Problem
-from jobstore.clock import text
+from jobstore.clock import now_ms, text
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable, StoreUnavailable
-from jobstore.job import Job
+from jobstore.job import Job, Video
 from jobstore.keys import MAIN
 from jobstore.moves import State
 from jobstore.objects import LINK_S, Link
@@ -70,8 +70,9 @@ def show(parts: Parts, key_id: str, job_id: str) -> Shown:
         Problem: `job_unknown` or `job_deleted`.
     """
     job = find(parts, key_id, job_id)
-    link = sign(parts, job)
     views = parts.store.views
+    video = views.video(job_id) if job.state is State.COMPLETED else None
+    link = sign(parts, job, video) if video else None
     body: JobStatus = {
         "job_id": job.job_id,
         "status": public(job.state),
@@ -80,7 +81,8 @@ def show(parts: Parts, key_id: str, job_id: str) -> Shown:
         "error_code": job.error_code,
         "position": views.position(job_id) if job.state is State.QUEUED else None,
         "phase": job.phase,
-        "eta_s": rounded(views.eta_s(job_id)),
+        "eta_s": rounded(views.eta_s(job_id)) if job.ended_at is None else None,
+        "upload": upload(parts, job),
         "video_url_expires_at": text(link.expires_at) if link else None,
         **facts(job),
     }
@@ -137,15 +139,31 @@ def rounded(seconds: float | None) -> int | None:
     return None if seconds is None else math.ceil(seconds)
 
 
-def sign(parts: Parts, job: Job) -> Link | None:
-    """Sign a link, anew at each read; None without a video, or while none can be signed."""
-    if job.state is not State.COMPLETED:
-        return None
+def sign(parts: Parts, job: Job, video: Video) -> Link | None:
+    """Sign a link, anew at each read; None while none can be signed.
+
+    It leads to the storage, or to this machine while the video is only here.
+    """
+    if parts.objects is None or not video.delivered:
+        return parts.links.sign(job.job_id, now_ms() + LINK_S * 1000)
     try:
         return parts.objects.link(job.object_key, f"{job.job_id}.mp4")
     except (ObjectsRefused, ObjectsUnavailable) as error:
         log.error("link.refused", job_id=job.job_id, error=str(error))
         return None
+
+
+def upload(parts: Parts, job: Job) -> Upload | None:
+    """Tell how the upload of a rendered video goes; None for any other job."""
+    going = parts.store.views.upload(job.job_id) if job.state is State.RENDERED else None
+    if going is None:
+        return None
+    return {
+        "size_bytes": going.size_bytes,
+        "sent_bytes": going.sent_bytes,
+        "attempts": going.attempts,
+        "next_at": text(going.next_at) if going.next_at else None,
+    }
 
 
 async def note_read(parts: Parts, key_id: str, jobs: Sequence[Job]) -> None:

@@ -146,6 +146,9 @@ def open_object(parts: Parts, job: Job, span: Span) -> Bytes:
     Raises:
         Problem: `video_missing` or `storage_unavailable`.
     """
+    message = "The video is not on this machine any more, and was not delivered to a bucket of it."
+    if parts.objects is None:
+        raise Problem.of("video_missing", message)
     try:
         return parts.objects.open(job.object_key, span.first, span.last)
     except ObjectMissing as error:

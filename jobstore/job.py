@@ -149,28 +149,54 @@ class Job:
 
 @dataclass(frozen=True)
 class Video:
-    """A whole MP4 on this machine's disk, relative to `DATA_DIR`, with its size and SHA-256."""
+    """A whole MP4 on this machine's disk, relative to `DATA_DIR`, with its size and SHA-256.
+
+    `delivered`: it is in the storage as well, or instead.
+    """
 
     path: PurePosixPath
     size_bytes: int
     sha256: str
+    delivered: bool = False
 
     @classmethod
-    def at(cls, path: str, size_bytes: int, sha256: str) -> Self:
+    def at(cls, path: str, size_bytes: int, sha256: str, *, delivered: bool = False) -> Self:
         """Make it of a path as text."""
-        return cls(PurePosixPath(path), size_bytes, sha256)
+        return cls(PurePosixPath(path), size_bytes, sha256, delivered)
+
+
+class Kind(StrEnum):
+    """What is owed."""
+
+    VIDEO = "video"
+    REMOVAL = "removal"
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A claimed row of the outbox: this video is owed to that key, or the removal of its object."""
+    """A claimed row of the outbox: this video is owed to that key, or the removal of its object.
+
+    `error`: how the last try ended.
+    """
 
     job_id: str
-    kind: str
+    kind: Kind
     key: str
     video: Video | None
     attempt: int
     fence: int
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """How the delivery of a video goes: bytes, tries, and when the next is due (milliseconds)."""
+
+    size_bytes: int
+    sent_bytes: int
+    attempts: int
+    next_at: int | None
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,7 @@ class Jobs:
             failpoint("delete.buried")
             if row:
                 self.database.queries.owe_removal(connection, job_id=job_id)
+                self.database.queries.drop_video(connection, job_id=job_id)
         return job_from(row) if row else None
 
     def prune(self, ended_before: int, most: int = 100) -> int:

@@ -1,15 +1,18 @@
 """The object storage and its signed links; the only file that knows boto3."""
 
 import base64
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -24,6 +27,11 @@ from jobstore.errors import KeyTaken, ObjectMissing, ObjectsRefused, ObjectsUnav
 from jobstore.settings import StorageSettings
 
 LINK_S = 3600
+PATIENCE_S = 10  # with a storage that does not answer; a piece of a file, too, is to go out in it
+ONE_PIECE_BYTES = 100 << 20  # above it, a broken connection would cost too much
+PARTS = TransferConfig(multipart_chunksize=16 << 20, use_threads=False)
+Sent = Callable[[], int]
+Watch = Callable[[Sent], None]
 REFUSALS = frozenset(
     {
         "403",
@@ -39,7 +47,11 @@ REFUSALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
-HTTP_PRECONDITION_FAILED = 412
+HTTP_NOT_FOUND, HTTP_PRECONDITION_FAILED = 404, 412
+
+
+def unwatched(_sent: Sent) -> None:
+    """Look at nothing."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,11 @@ class Objects:
         self._client_options = client_options
 
     @classmethod
+    def wanted(cls, settings: StorageSettings) -> Self | None:
+        """Make it from settings, if they name a bucket."""
+        return cls.of(settings) if settings.s3_bucket else None
+
+    @classmethod
     def of(cls, settings: StorageSettings) -> Self:
         """Make it from settings; an endpoint of one's own is addressed by path, AWS by host name.
 
@@ -108,16 +125,16 @@ class Objects:
             )
         }
         return cls(
-            settings.s3_bucket,
+            str(settings.s3_bucket),
             secrets,
             region_name=settings.s3_region,
             endpoint_url=settings.s3_endpoint_url,
             config=Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path" if own_server else "virtual"},
-                connect_timeout=3,
-                read_timeout=30,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                connect_timeout=PATIENCE_S,
+                read_timeout=PATIENCE_S,
+                retries={"mode": "standard", "total_max_attempts": 2},
                 request_checksum_calculation="when_supported",
             ),
         )
@@ -132,7 +149,9 @@ class Objects:
         with as_our_errors(), suppress(self._client.exceptions.BucketAlreadyOwnedByYou):
             self._client.create_bucket(Bucket=self.bucket)
 
-    def put_once(self, key: str, file: Path, job_id: str, sha256: str) -> StoredObject:
+    def put_once(
+        self, key: str, file: Path, job_id: str, sha256: str, watch: Watch = unwatched
+    ) -> StoredObject:
         """Store a video under a key that is still free, or adopt this job's own earlier object.
 
         Args:
@@ -140,6 +159,7 @@ class Objects:
             file: the whole video.
             job_id: whose object it is; kept in the object's metadata.
             sha256: of the file's bytes, in hex; the storage checks what arrives against it.
+            watch: called once with what tells how many bytes have gone out.
 
         Returns:
             What stands under the key now.
@@ -150,20 +170,53 @@ class Objects:
             ObjectsRefused: it refuses us.
         """
         with as_our_errors(), file.open("rb") as body:
+            watch(partial(place_in, body))
             try:
-                self._client.put_object(
-                    Bucket=self.bucket,
-                    Key=key,
-                    Body=body,
-                    ContentType="video/mp4",
-                    ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-                    Metadata={"job-id": job_id, "sha256": sha256},
-                    IfNoneMatch="*",
-                )
+                self._put(key, body, {"job-id": job_id, "sha256": sha256})
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTP_PRECONDITION_FAILED:
                     raise
-            return self._adopt(key, job_id)
+        stored = self.find(key, job_id)
+        if stored is None:
+            message = f"The storage took {key} and does not have it."
+            raise ObjectsUnavailable(message)
+        return stored
+
+    def put_beside(self, key: str, file: Path, media_type: str, job_id: str) -> None:
+        """Store what belongs to a video, in place of whatever is there.
+
+        Raises:
+            ObjectsUnavailable: the storage cannot be reached or is busy.
+            ObjectsRefused: it refuses us.
+        """
+        with as_our_errors(), file.open("rb") as body:
+            self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=body,
+                ContentType=media_type,
+                Metadata={"job-id": job_id},
+            )
+
+    def find(self, key: str, job_id: str) -> StoredObject | None:
+        """Tell what stands under the key of a job, None if nothing does.
+
+        Raises:
+            KeyTaken: another job's object stands there.
+            ObjectsUnavailable: the storage cannot be reached or is busy.
+            ObjectsRefused: it refuses us.
+        """
+        with as_our_errors():
+            try:
+                head = self._client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTP_NOT_FOUND:
+                    return None
+                raise
+        metadata = head["Metadata"]
+        if metadata.get("job-id") != job_id:
+            raise KeyTaken
+        return StoredObject(head["ContentLength"], metadata.get("sha256", ""))
 
     def remove(self, key: str) -> None:
         """Remove the object under a key, if there is one.
@@ -223,12 +276,20 @@ class Objects:
         ends = getattr(self._session.get_credentials(), "_expiry_time", None)
         return int(ends.timestamp() * 1000) if isinstance(ends, datetime) else None
 
-    def _adopt(self, key: str, job_id: str) -> StoredObject:
-        head = self._client.head_object(Bucket=self.bucket, Key=key)
-        metadata = head["Metadata"]
-        if metadata.get("job-id") != job_id:
-            raise KeyTaken
-        return StoredObject(head["ContentLength"], metadata.get("sha256", ""))
+    def _put(self, key: str, body: BinaryIO, metadata: dict[str, str]) -> None:
+        """Store an object unless its key is taken: in one piece, or in parts if it is large.
+
+        Of one in parts, the storage checks each part against a hash made as it is read.
+        """
+        about = {"ContentType": "video/mp4", "Metadata": metadata, "IfNoneMatch": "*"}
+        if os.fstat(body.fileno()).st_size > ONE_PIECE_BYTES:
+            about["ChecksumAlgorithm"] = "SHA256"
+            self._client.upload_fileobj(body, self.bucket, key, ExtraArgs=about, Config=PARTS)
+            return
+        whole = base64.b64encode(bytes.fromhex(metadata["sha256"])).decode()
+        self._client.put_object(
+            Bucket=self.bucket, Key=key, Body=body, ChecksumSHA256=whole, **about
+        )
 
     @cached_property
     def _session(self) -> Any:  # boto3 makes its classes at run time
@@ -237,6 +298,13 @@ class Objects:
     @cached_property
     def _client(self) -> Any:
         return self._session.client("s3", **self._client_options)
+
+
+def place_in(body: BinaryIO) -> int:
+    """Tell how far a file was read; 0 once it is closed, as another thread may have done."""
+    with suppress(ValueError):
+        return body.tell()
+    return 0
 
 
 @contextmanager
@@ -250,5 +318,5 @@ def as_our_errors() -> Iterator[None]:
         raise kind(str(error)) from error
     except (NoCredentialsError, PartialCredentialsError, ParamValidationError) as error:
         raise ObjectsRefused(str(error)) from error
-    except BotoCoreError as error:
+    except (BotoCoreError, S3UploadFailedError) as error:
         raise ObjectsUnavailable(str(error)) from error

@@ -7,7 +7,7 @@ from typing import Any
 from jobstore.database import Database
 from jobstore.errors import LeaseLost
 from jobstore.failpoints import failpoint
-from jobstore.job import Delivery, Video
+from jobstore.job import Delivery, Kind, Video
 
 
 @dataclass(frozen=True)
@@ -16,24 +16,27 @@ class Outbox:
 
     database: Database
 
-    def claim(self, owner: str, host: str, lease_ms: int, now: int) -> Delivery | None:
-        """Give the row of this host that is due longest to `owner`, for `lease_ms`."""
+    def claim(
+        self, owner: str, host: str, lease_ms: int, now: int, kind: Kind = Kind.VIDEO
+    ) -> Delivery | None:
+        """Give the row of a kind that this host can pay and that is due longest to `owner`."""
         with self.database.writing() as connection:
             row = self.database.queries.claim_delivery(
-                connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
+                connection, owner=owner, host=host, kind=kind, lease_ends_at=now + lease_ms, now=now
             )
             failpoint("deliver.taken")
         failpoint("deliver.claimed")
         return delivery_from(row) if row else None
 
-    def renew(self, delivery: Delivery, lease_ms: int, now: int) -> None:
-        """Move the end of the lease to `now + lease_ms`.
+    def renew(self, delivery: Delivery, lease_ms: int, now: int, sent_bytes: int = 0) -> None:
+        """Move the end of the lease to `now + lease_ms`, and tell how much has gone out.
 
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing() as connection:
-            self._move(connection, "renew_delivery", delivery, lease_ends_at=now + lease_ms)
+        told = {"lease_ends_at": now + lease_ms, "sent_bytes": sent_bytes}
+        with self.database.writing(*(["changes"] if sent_bytes else [])) as connection:
+            self._move(connection, "renew_delivery", delivery, **told)
 
     def settle(self, delivery: Delivery, size_bytes: int, sha256: str, now: int) -> None:
         """Record that the object stands in the storage, and complete its job with it.
@@ -54,6 +57,27 @@ class Outbox:
             self.database.queries.complete_job(connection, job_id=delivery.job_id, now=now)
             failpoint("settle.completed")
         failpoint("settle.committed")
+
+    def keep(self, delivery: Delivery, now: int) -> None:
+        """Leave a video on the disk of its machine, as there is no bucket; completes its job.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing("changes") as connection:
+            self._move(connection, "keep_delivery", delivery)
+            failpoint("keep.kept")
+            self.database.queries.complete_job(connection, job_id=delivery.job_id, now=now)
+
+    def owe_kept(self, host: str) -> None:
+        """Owe the videos that were kept on a machine: now there is a bucket."""
+        with self.database.writing("outbox") as connection:
+            self.database.queries.owe_kept(connection, host=host)
+
+    def hasten(self, host: str, now: int, most: int = 1) -> None:
+        """Make uploads of a machine due that wait after a failure: the storage may be back."""
+        with self.database.writing() as connection:
+            self.database.queries.hasten_deliveries(connection, host=host, most=most, now=now)
 
     def remove(self, delivery: Delivery, now: int) -> None:
         """Record that an object that is owed to nobody any more is gone.
@@ -108,9 +132,10 @@ def delivery_from(row: Mapping[str, Any]) -> Delivery:
     """Read a delivery out of its row."""
     return Delivery(
         job_id=row["job_id"],
-        kind=row["kind"],
+        kind=Kind(row["kind"]),
         key=row["key"],
         video=Video.at(row["path"], row["size_bytes"], row["sha256"]) if row["path"] else None,
         attempt=row["attempt"],
+        error=row["error"],
         fence=row["fence"],
     )

@@ -18,7 +18,6 @@ EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoin
 PUBLISHED_MODEL = "Wan2.2-TI2V-5B"
 SQLITE, POSTGRESQL = "sqlite:///", "postgresql://"
 NATIVE = "native"
-PLAIN_HTTP, WEAK_KEY = "plain-http", "weak-key"  # what ALLOW_UNSAFE allows
 ATTENTIONS = (
     *(NATIVE, "_native_cudnn", "_native_efficient", "_native_flash", "_native_math", "flex"),
     *("flash", "flash_varlen", "_flash_3", "_flash_varlen_3", "xformers", "sage", "sage_varlen"),
@@ -170,10 +169,17 @@ class ModelSettings(Settings):
 class StorageSettings(Settings):
     """What a process that talks to the object storage needs besides."""
 
-    s3_bucket: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="where videos are delivered to"
+    s3_bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="where videos are delivered to; unset: they stay on this machine's disk",
     )
-    s3_region: str = Field(pattern=r"^[a-z0-9-]{1,40}$", description="the region of the bucket")
+    s3_region: str | None = Field(
+        None,
+        validate_default=True,
+        pattern=r"^[a-z0-9-]{1,40}$",
+        description="the region of the bucket",
+    )
     s3_endpoint_url: str | None = Field(None, description="another S3 server than that of AWS")
     aws_access_key_id: SecretStr | None = Field(
         None, description="unset: the role of the instance, as boto3 finds it"
@@ -185,6 +191,14 @@ class StorageSettings(Settings):
     aws_session_token: SecretStr | None = Field(
         None, description="with temporary credentials, beside the two above"
     )
+
+    @field_validator("s3_region")
+    @classmethod
+    def _comes_with_its_bucket(cls, region: str | None, info: ValidationInfo) -> str | None:
+        if region is None and info.data.get("s3_bucket") is not None:
+            message = "is not set, and S3_BUCKET is"
+            raise ValueError(message)
+        return region
 
     @field_validator("s3_endpoint_url")
     @classmethod
@@ -201,54 +215,6 @@ class StorageSettings(Settings):
             message = "is set together with AWS_ACCESS_KEY_ID, or neither of them"
             raise ValueError(message)
         return secret
-
-
-class GatewaySettings(StorageSettings, ModelSettings):
-    """What the gateway needs besides."""
-
-    allow_unsafe: str = Field("", description="what is done though it is unsafe, in words")
-    tls_cert: Path | None = Field(None, description="PEM: the certificate that is shown")
-    tls_key: Path | None = Field(None, validate_default=True, description="PEM: the key of it")
-    queued_most: int = Field(10_000, ge=1, description="how many jobs may wait, of all keys")
-    key_queued_most: int = Field(1000, ge=1, description="how many jobs of a named key may wait")
-    key_running_most: int = Field(
-        100, ge=1, description="how many jobs of a named key may be rendered when it sends another"
-    )
-    key_tries: int = Field(
-        10, ge=0, description="how many wrong keys of one address are answered at once"
-    )
-    host: str = Field("127.0.0.1", description="the address the gateway listens on")
-    port: int = Field(8000, ge=1, le=65_535, description="the port the gateway listens on")
-    image_url_http: bool = Field(
-        default=False,
-        description="fetch pictures over http as well, which anybody on the way alters",
-    )
-    api_secret_key: SecretStr = Field(min_length=1, description="what callers send as X-API-Key")
-
-    @field_validator("allow_unsafe")
-    @classmethod
-    def _is_said_in_words(cls, allowed: str) -> str:
-        if not set(allowed.split(",")) <= {"", PLAIN_HTTP, WEAK_KEY}:
-            message = f"is {PLAIN_HTTP}, {WEAK_KEY}, or both with a comma between"
-            raise ValueError(message)
-        return allowed
-
-    @field_validator("tls_key")
-    @classmethod
-    def _comes_with_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
-        if "tls_cert" in info.data and (key is None) != (info.data["tls_cert"] is None):
-            message = "is set together with TLS_CERT, or neither of them"
-            raise ValueError(message)
-        return key
-
-    @field_validator("api_secret_key")
-    @classmethod
-    def _can_be_sent(cls, key: SecretStr) -> SecretStr:
-        text = key.get_secret_value()
-        if not (text.isascii() and text.isprintable() and text == text.strip()):
-            message = "is made of visible ASCII characters, as a header can carry them"
-            raise ValueError(message)
-        return key
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from jobstore.database import Database
-from jobstore.job import Event, Job, Phase, Request, Video
+from jobstore.job import Event, Job, Phase, Request, Upload, Video
 from jobstore.moves import State
 
 PACES = 5  # renders that an estimate looks back on
@@ -98,7 +98,19 @@ class Views:
         """Tell where the rendered video of a job lies, or lay, and its size and hash."""
         with self.database.reading() as connection:
             row = self.database.queries.video_of(connection, job_id=job_id)
-        return Video.at(row["path"], row["size_bytes"], row["sha256"]) if row else None
+        if row is None:
+            return None
+        delivered = row["state"] == "delivered"
+        return Video.at(row["path"], row["size_bytes"], row["sha256"], delivered=delivered)
+
+    def upload(self, job_id: str) -> Upload | None:
+        """Tell how the delivery of a rendered video goes."""
+        with self.database.reading() as connection:
+            row = self.database.queries.upload_of(connection, job_id=job_id)
+        if row is None:
+            return None
+        due_at = row["due_at"] if row["state"] == "owed" and row["due_at"] else None
+        return Upload(row["size_bytes"], row["sent_bytes"], row["attempt"], due_at)
 
     def history(self, job_id: str) -> list[Event]:
         """List the changes of state of a job, the first one first."""

@@ -100,6 +100,10 @@ class Stage:
             os._exit(int(self._failed))  # a thread that does not end must not hold up the exit
         return int(self._failed)
 
+    def wake(self) -> None:
+        """Look for work now: something that it waited for has happened."""
+        self._woken.set()
+
     @staticmethod
     def _start(name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)

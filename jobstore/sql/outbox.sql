@@ -6,14 +6,18 @@ INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, du
 VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, 0);
 
 -- name: owe_removal(job_id)!
--- Written in the transaction that buries the job, whose only row here is that of its video, if one
--- was ever owed; the machine that owed it removes it.
+-- Written in the transaction that buries the job; the machine that owed its video removes it.
 INSERT INTO outbox (job_id, kind, state, host, key, due_at)
 SELECT job_id, 'removal', 'owed', host, key, 0
-FROM outbox WHERE job_id = :job_id;
+FROM outbox WHERE job_id = :job_id AND kind = 'video';
 
--- name: renew_delivery(job_id, kind, fence, lease_ends_at)^
-UPDATE outbox SET lease_ends_at = :lease_ends_at
+-- name: drop_video(job_id)!
+-- Written in the same transaction: a video that was kept until there is a bucket is owed to none.
+UPDATE outbox SET state = 'dead', error = 'The job was deleted.'
+WHERE job_id = :job_id AND kind = 'video' AND state IN ('kept', 'owed');
+
+-- name: renew_delivery(job_id, kind, fence, lease_ends_at, sent_bytes)^
+UPDATE outbox SET lease_ends_at = :lease_ends_at, sent_bytes = :sent_bytes
 WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
 RETURNING fence;
 
@@ -25,9 +29,31 @@ SET state = 'delivered', size_bytes = :size_bytes, sha256 = :sha256, delivered_a
 WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
 RETURNING fence;
 
+-- name: keep_delivery(job_id, kind, fence)^
+-- There is no bucket: the video stays where it is.
+UPDATE outbox
+SET state = 'kept', lease_owner = NULL, lease_ends_at = NULL, error = NULL
+WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
+RETURNING fence;
+
+-- name: owe_kept(host)!
+-- Now there is one.
+UPDATE outbox SET state = 'owed', attempt = 0, due_at = 0 WHERE state = 'kept' AND host = :host;
+
+-- name: hasten_deliveries(host, most, now)!
+-- Tries those again, or a few of them, that failed and wait: the storage may be back.
+UPDATE outbox SET due_at = 0
+WHERE seq IN (
+    SELECT seq FROM outbox
+    WHERE state = 'owed' AND host = :host AND due_at > :now
+    ORDER BY due_at, seq
+    LIMIT :most
+);
+
 -- name: postpone_delivery(job_id, kind, fence, due_at, error)^
 UPDATE outbox
-SET state = 'owed', due_at = :due_at, error = :error, lease_owner = NULL, lease_ends_at = NULL
+SET state = 'owed', due_at = :due_at, error = :error, sent_bytes = 0,
+    lease_owner = NULL, lease_ends_at = NULL
 WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
 RETURNING fence;
 

@@ -100,7 +100,12 @@ ORDER BY seq DESC LIMIT 1;
 SELECT * FROM jobs WHERE retry_of = :job_id AND ended_at IS NULL;
 
 -- name: video_of(job_id)^
-SELECT path, size_bytes, sha256 FROM outbox WHERE job_id = :job_id AND kind = 'video';
+SELECT path, size_bytes, sha256, state FROM outbox WHERE job_id = :job_id AND kind = 'video';
+
+-- name: upload_of(job_id)^
+-- How the delivery of a rendered video goes.
+SELECT size_bytes, sent_bytes, attempt, due_at, state FROM outbox
+WHERE job_id = :job_id AND kind = 'video';
 
 -- name: job_history(job_id)
 SELECT state, fence, at FROM job_events WHERE job_id = :job_id ORDER BY seq;

@@ -1,9 +1,7 @@
-"""Paying one row of the outbox: the file becomes the object, then the job is completed."""
+"""The work of the delivery stage: paying what the outbox owes, several rows at a time."""
 
-import hashlib
 import random
 from collections.abc import Mapping
-from pathlib import Path
 
 import structlog
 from structlog.stdlib import get_logger
@@ -17,125 +15,128 @@ from jobstore.errors import (
     OutputLost,
     StoreUnavailable,
 )
-from jobstore.failpoints import failpoint
-from jobstore.job import Delivery, Video
-from jobstore.objects import Objects
+from jobstore.job import Delivery, Kind
+from jobstore.objects import Objects, Sent, Watch
+from runner.deliver import upload
+from runner.deliver.lanes import Lanes
+from runner.deliver.outage import Outage
+from runner.deliver.removal import remove
 from runner.stage import Stage
 
 log = get_logger()
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LAST_S = 300.0
+EVERYTHING = 1_000_000
 
 
 class Pay:
-    """The work of the delivery stage."""
+    """Pays the outbox of a stage's store into a bucket, or keeps the videos where they are."""
 
     grace_s = 10.0  # a storage that hangs is not waited for
 
-    def __init__(self, stage: Stage, objects: Objects, dice: random.Random) -> None:
-        """Pay the outbox of the stage's store into `objects`; `dice` spreads the retries."""
+    def __init__(self, stage: Stage, objects: Objects | None, dice: random.Random) -> None:
+        """Pay into `objects`, if there is a bucket; `dice` spreads the retries."""
         self.stage = stage
         self.objects = objects
         self.dice = dice
-        self.facts: Mapping[str, object] = {}
+        self.outage = Outage()
+        self._lanes = Lanes(stage.wake)
+        self._prepared = False
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """What it tells of itself: whether the storage can be used."""
+        return {"state": self.outage.state} if self._prepared else {}
 
     def prepare(self) -> None:
-        """Nothing to load."""
-        self.facts = {"state": "ready"}
+        """Owe what was kept while there was no bucket, if there is one now."""
+        if self.objects:
+            self.stage.store.outbox.owe_kept(self.stage.host)
+        self._prepared = True
 
     def run_once(self) -> bool:
-        """Pay the row that is due longest, if any."""
+        """Begin to pay the row that is due longest, of any kind that is not busy enough."""
+        if self.outage.probe():
+            self.stage.store.outbox.hasten(self.stage.host, now_ms())
+        return any(self._begin(kind) for kind in self._lanes.free())
+
+    def settle(self) -> None:
+        """Wait for the rows that are being paid."""
+        self._lanes.wait()
+
+    def _begin(self, kind: Kind) -> bool:
         lease_ms = int(self.stage.settings.lease_s * 1000)
-        outbox = self.stage.store.outbox
-        delivery = outbox.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
-        if delivery is None:
-            return False
+        owner, host = self.stage.owner.owner_id, self.stage.host
+        delivery = self.stage.store.outbox.claim(owner, host, lease_ms, now_ms(), kind)
+        if delivery:
+            self._lanes.start(kind, lambda: self._pay(delivery))
+        return delivery is not None
+
+    def _pay(self, delivery: Delivery) -> None:
+        """Pay a row, whose lease is renewed meanwhile with word of how much has gone out."""
+        lease_ms = int(self.stage.settings.lease_s * 1000)
+        sent: Sent = int
+
+        def watch(tell: Sent) -> None:
+            nonlocal sent
+            sent = tell
 
         def renew() -> None:
-            outbox.renew(delivery, lease_ms, now_ms())
+            self.stage.store.outbox.renew(delivery, lease_ms, now_ms(), sent())
 
         with (
             structlog.contextvars.bound_contextvars(job_id=delivery.job_id),
             self.stage.heartbeat.hold(renew),
         ):
             try:
-                self._pay(delivery)
+                self._try(delivery, watch)
             except LeaseLost:
                 log.warning("outbox.dropped", fence=delivery.fence)
-        return True
+            except StoreUnavailable as error:
+                log.warning("store.missed", error=str(error))
 
-    def settle(self) -> None:
-        """Nothing goes on beside."""
-
-    def _pay(self, delivery: Delivery) -> None:
+    def _try(self, delivery: Delivery, watch: Watch) -> None:
         outbox = self.stage.store.outbox
         try:
-            if delivery.video:
-                self._deliver(delivery, delivery.video)
-            else:
-                self._remove(delivery)
+            self._settle(delivery, watch)
         except OutputLost as error:
             outbox.lose(delivery, str(error), now_ms())
             log.error("outbox.lost", error=str(error))
         except ObjectsUnavailable as error:
-            pause_s = self._postpone(delivery, error)
+            pause_s = self._fail(delivery, error)
             log.warning("outbox.postponed", error=str(error), again_in_s=pause_s)
         except (ObjectsRefused, KeyTaken) as error:
-            pause_s = self._postpone(delivery, error)
+            pause_s = self._fail(delivery, error)
             log.error("outbox.blocked", error=str(error), again_in_s=pause_s)
         except (LeaseLost, StoreUnavailable):
             raise
         except Exception as error:
-            pause_s = self._postpone(delivery, error)
-            log.exception("outbox.stuck", again_in_s=pause_s)
+            log.exception("outbox.stuck", again_in_s=self._postpone(delivery, error))
+        else:
+            if self.outage.end():
+                log.info("storage.returned")
+                outbox.hasten(self.stage.host, now_ms(), EVERYTHING)
+
+    def _settle(self, delivery: Delivery, watch: Watch) -> None:
+        stage, objects = self.stage, self.objects
+        if delivery.kind is Kind.REMOVAL:
+            remove(stage.store, objects, stage.settings, delivery)
+            return
+        file = stage.settings.data_dir / upload.owed_video(delivery).path
+        if objects:
+            upload.deliver(stage.store.outbox, objects, delivery, file, watch)
+        else:
+            upload.keep(stage.store.outbox, delivery, file)
+
+    def _fail(self, delivery: Delivery, error: Exception) -> float:
+        self.outage.begin(error)
+        return self._postpone(delivery, error)
 
     def _postpone(self, delivery: Delivery, error: Exception) -> float:
         pause_s = backoff_s(delivery.attempt, self.dice)
         self.stage.store.outbox.postpone(delivery, now_ms() + int(pause_s * 1000), str(error))
         return round(pause_s, 1)
-
-    def _deliver(self, delivery: Delivery, video: Video) -> None:
-        file = self.stage.settings.data_dir / video.path
-        check(file, video)
-        stored = self.objects.put_once(
-            delivery.key, file, job_id=delivery.job_id, sha256=video.sha256
-        )
-        failpoint("deliver.stored")
-        self.stage.store.outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
-        log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
-
-    def _remove(self, delivery: Delivery) -> None:
-        """Remove the object of a buried job, and once more a lease later.
-
-        An upload that was under way when its row was given to somebody else may still arrive.
-        """
-        self.objects.remove(delivery.key)
-        failpoint("removal.done")
-        outbox = self.stage.store.outbox
-        if delivery.attempt == 1:
-            again_at = now_ms() + int(self.stage.settings.lease_s * 1000)
-            outbox.postpone(delivery, again_at, "removed; looked at once more")
-        else:
-            outbox.remove(delivery, now_ms())
-            log.info("object.removed", key=delivery.key)
-
-
-def check(file: Path, video: Video) -> None:
-    """Check that a file is still the one that was rendered.
-
-    Raises:
-        OutputLost: it is gone, or its bytes are others.
-    """
-    try:
-        with file.open("rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        message = f"The rendered file {video.path} is gone from this machine's disk."
-        raise OutputLost(message) from error
-    if sha256 != video.sha256:
-        message = f"The rendered file {video.path} was altered after it was rendered."
-        raise OutputLost(message)
 
 
 def backoff_s(attempt: int, dice: random.Random) -> float:

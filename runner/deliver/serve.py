@@ -12,4 +12,4 @@ def serve() -> int:
     """Read the settings, open what is needed, and deliver until told to stop."""
     given = settings.read(settings.StorageSettings)
     stage = Stage("deliver", "outbox", given)
-    return stage.serve(Pay(stage, Objects.of(given), random.SystemRandom()))
+    return stage.serve(Pay(stage, Objects.wanted(given), random.SystemRandom()))

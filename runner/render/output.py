@@ -16,9 +16,10 @@ from jobstore.moves import State
 from jobstore.settings import Settings
 from jobstore.views import Views
 
+BESIDE = (".json", ".jpg")  # the sidecar and the poster
 # As `Output` and the checkpoints name them; a checkpoint half written is hidden.
 WORK_FILE = re.compile(
-    r"\.?(?P<job_id>[^.]+)\.(?P<fence>[0-9]+)\.(?P<suffix>mp4|json|ckpt|ckpt\.part)"
+    r"\.?(?P<job_id>[^.]+)\.(?P<fence>[0-9]+)\.(?P<suffix>mp4|json|jpg|ckpt|ckpt\.part)"
 )
 
 
@@ -48,15 +49,20 @@ class Output:
         """Measure the finished work file, as what it is to be published as."""
         return self._measured(self.work)
 
-    def publish(self, sidecar: bytes) -> None:
-        """Give the finished work file its public name, durably; what tells of it goes first."""
-        work = self.work.with_suffix(".json")
-        work.write_bytes(sidecar)
-        publish(work, self.sidecar)
+    def publish(self, sidecar: bytes, poster: bytes) -> None:
+        """Give the finished work file its public name, durably; what lies beside it goes first."""
+        self._publish_beside(".json", sidecar)
         failpoint("render.described")
+        self._publish_beside(".jpg", poster)
+        failpoint("render.pictured")
         publish(self.work, self.whole)
         failpoint("render.published")
-        self._forget_sidecars()
+        self._forget_earlier()
+
+    def _publish_beside(self, suffix: str, content: bytes) -> None:
+        work = self.work.with_suffix(suffix)
+        work.write_bytes(content)
+        publish(work, self.whole.with_suffix(suffix))
 
     def adopt(self) -> Video | None:
         """Take over the whole file of an earlier claim that ended before it could say so."""
@@ -69,29 +75,34 @@ class Output:
             return video
         return None
 
+    def picture(self, poster: bytes) -> None:
+        """Lay a poster beside a video that was taken over, in place of any there may be."""
+        self._publish_beside(".jpg", poster)
+
     def _adopt_sidecar(self, video: Video) -> None:
         """Take over what tells of this very video, if anything does."""
         for earlier in self.settings.outputs.glob(f"{self.job.job_id}.*.json"):
             if video.sha256.encode() in earlier.read_bytes():
                 earlier.rename(self.sidecar)
-        self._forget_sidecars()
+        self._forget_earlier()
 
-    def _forget_sidecars(self) -> None:
-        """Remove those of claims before this one that ended between the sidecar and the video."""
-        for file in self.settings.outputs.glob(f"{self.job.job_id}.*.json"):
-            if int(file.name.split(".")[1]) < self.job.fence:
-                file.unlink(missing_ok=True)
+    def _forget_earlier(self) -> None:
+        """Remove what claims before this one left that ended before their video was whole."""
+        for suffix in BESIDE:
+            for file in self.settings.outputs.glob(f"{self.job.job_id}.*{suffix}"):
+                if int(file.name.split(".")[1]) < self.job.fence:
+                    file.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove what this claim has made; nobody else's."""
         self.discard_work()
-        self.whole.unlink(missing_ok=True)
-        self.sidecar.unlink(missing_ok=True)
+        for suffix in (".mp4", *BESIDE):
+            self.whole.with_suffix(suffix).unlink(missing_ok=True)
 
     def discard_work(self) -> None:
         """Remove what this claim has not finished."""
-        self.work.unlink(missing_ok=True)
-        self.work.with_suffix(".json").unlink(missing_ok=True)
+        for suffix in (".mp4", *BESIDE):
+            self.work.with_suffix(suffix).unlink(missing_ok=True)
 
     def _measured(self, file: Path) -> Video:
         with file.open("rb") as stream:

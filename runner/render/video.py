@@ -1,5 +1,6 @@
 """Frames become an MP4 that plays everywhere from its first byte; and looking whether one did."""
 
+import io
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import chain
@@ -13,6 +14,7 @@ from runner.render.decode import Frames
 from runner.render.judgement import Reason, Rejected
 
 CRF = "16"
+JPEG_QUALITY = 85
 
 
 def encode(
@@ -56,13 +58,16 @@ def encode(
         container.mux(stream.encode(None))
 
 
-def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
+def probe(path: Path, shape: tuple[int, int, int], fps: int) -> bytes:
     """Read a file back to its last frame, as a player would, but forgiving nothing.
 
     Args:
         path: the file.
         shape: how many frames it should have, and their height and width in pixels.
         fps: the speed it should have.
+
+    Returns:
+        A picture of its middle, as JPEG.
 
     Raises:
         Rejected: it cannot be read to its end, or it is another video.
@@ -75,7 +80,9 @@ def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             stream.codec_context.options = {"err_detect": "explode"}
-            count = sum(1 for _ in container.decode(stream))
+            count, middle = 0, None
+            for count, frame in enumerate(container.decode(stream), 1):
+                middle = frame if count == shape[0] // 2 + 1 else middle
             lasts = round((stream.duration or 0) * (stream.time_base or 0) * fps)
             found = (count, stream.height, stream.width, stream.average_rate, lasts)
     except (av.FFmpegError, IndexError) as error:
@@ -88,6 +95,14 @@ def probe(path: Path, shape: tuple[int, int, int], fps: int) -> None:
     if found != wanted:
         message = f"The video should be {said(wanted)}, and is {said(found)}."
         raise Rejected(Reason.OTHER_VIDEO, message)
+    return as_jpeg(middle)
+
+
+def as_jpeg(frame: Any) -> bytes:
+    """Make a picture of a frame that is small, and good enough to choose a video by."""
+    picture = io.BytesIO()
+    frame.to_image().save(picture, "JPEG", quality=JPEG_QUALITY)
+    return picture.getvalue()
 
 
 def said(video: tuple[Any, ...]) -> str:

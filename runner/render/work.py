@@ -25,6 +25,7 @@ from runner.render.belt import Belt
 from runner.render.card import Card
 from runner.render.claim import Claim
 from runner.render.decode import Frames
+from runner.render.judgement import Rejected
 from runner.render.meter import Meter
 from runner.render.model import Model, load
 from runner.render.output import sweep
@@ -169,6 +170,14 @@ class Render:
         adopted = claim.output.adopt()
         if adopted is None:
             return None
+        request = claim.job.request
+        shape = (request.num_frames, request.height, request.width)
+        try:
+            claim.output.picture(video.probe(claim.output.whole, shape, request.fps))
+        except Rejected as error:
+            log.warning("output.altered", path=str(adopted.path), error=str(error))
+            claim.output.discard()
+            return None
         log.info("render.adopted", path=str(adopted.path))
         return lambda: adopted
 
@@ -216,10 +225,10 @@ class Render:
         try:
             encoded.result()
             failpoint("render.encoded")
-            video.probe(output.work, shape, request.fps)
+            poster = video.probe(output.work, shape, request.fps)
             claim.check_wanted()
             made = output.measure()
-            output.publish(sidecar(self.settings, job, course, made))
+            output.publish(sidecar(self.settings, job, course, made), poster)
         finally:
             output.discard_work()
         return made

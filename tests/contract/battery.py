@@ -3,40 +3,15 @@
 from collections.abc import Callable
 from functools import partial
 
+from battery_debts import DEBTS
+from battery_words import claimed, completed, rendered
 from contract_shop import LEASE_MS
 from history_debts import FullPlay
-from jobstore.job import Delivery, Job
+from jobstore.job import Kind
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_REST_MS
 
 Scenario = Callable[[FullPlay], object]
 MOVES = ("renew", "advance", "finish", "release", "postpone", "fail", "stop")
-DEBT_MOVES = ("renew_debt", "settle", "postpone_debt", "lose")
-
-
-def claimed(play: FullPlay, owner: str = "A", host: str = "H") -> Job:
-    play.accept()
-    job = play.claim(owner, host)
-    assert job
-    return job
-
-
-def rendered(play: FullPlay, host: str = "H") -> Job:
-    job = claimed(play)
-    play.finish(job, host)
-    return job
-
-
-def taken(play: FullPlay, owner: str = "D") -> Delivery:
-    rendered(play)
-    delivery = play.take(owner)
-    assert delivery
-    return delivery
-
-
-def completed(play: FullPlay) -> str:
-    delivery = taken(play)
-    play.settle(delivery)
-    return delivery.job_id
 
 
 def one_of_two(play: FullPlay, move: str) -> None:
@@ -203,7 +178,7 @@ def pruned(play: FullPlay) -> None:
     play.accept()
     play.prune(play.now - 1000)
     play.prune(play.now)
-    delivery = play.take()
+    delivery = play.take(kind=Kind.REMOVAL)
     assert delivery
     play.settle(delivery)
     play.prune(play.now)
@@ -216,79 +191,10 @@ def claimed_in_order(play: FullPlay) -> None:
         play.claim()
 
 
-def one_debt_of_two(play: FullPlay, move: str) -> None:
-    one, other = taken(play), taken(play)
-    play.pass_time(1)
-    getattr(play, move)(one)
-    play.pass_time(1)
-    getattr(play, move)(other)
-
-
-def stale_debt(play: FullPlay, move: str) -> None:
-    delivery = taken(play)
-    play.rescue_debts("D")
-    play.take("E")
-    getattr(play, move)(delivery)
-
-
-def closed_debt(play: FullPlay, move: str) -> None:
-    delivery = taken(play)
-    play.settle(delivery)
-    play.pass_time(1)
-    getattr(play, move)(delivery)
-
-
-def other_kind_of_debt(play: FullPlay, move: str) -> None:
-    """The holder of a video comes late, to the removal of the same job with the same fence."""
-    delivery = taken(play)
-    play.rescue_debts("D")
-    again = play.take("E")
-    assert again
-    play.settle(again)
-    play.delete(again.job_id)
-    play.take("E")
-    getattr(play, move)(delivery)
-
-
-def removal_given_up(play: FullPlay) -> None:
-    play.delete(completed(play))
-    removal = play.take()
-    assert removal
-    play.lose(removal)
-
-
-def debts_in_order(play: FullPlay) -> None:
-    rendered(play, "H")
-    rendered(play, "H")
-    play.take(host="I")
-    delivery = play.take()
-    assert delivery
-    play.postpone_debt(delivery)
-    play.take()
-    play.take()
-    play.pass_time(5000)
-    play.take()
-
-
-def rescued_debts(play: FullPlay) -> None:
-    taken(play)
-    taken(play, "E")
-    play.rescue_debts("D")
-    play.pass_time(LEASE_MS)
-    play.rescue_debts()
-
-
 BATTERY: list[Scenario] = [
     *(claimed_in_order, failing, unwanted, repeated, asked_again, cancelled, rescued),
     *(rescued_too_late, rescued_from_somebody_else, deleted, advanced, calmed, resting, pruned),
-    removal_given_up,
-    *(debts_in_order, rescued_debts),
     *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
     *(partial(already_rendered, move=move) for move in MOVES),
-    *(partial(play, move=move) for move in DEBT_MOVES for play in (one_debt_of_two, stale_debt)),
-    *(
-        partial(play, move=move)
-        for move in DEBT_MOVES
-        for play in (closed_debt, other_kind_of_debt)
-    ),
+    *DEBTS,
 ]

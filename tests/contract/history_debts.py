@@ -3,7 +3,7 @@
 from contract_shop import LEASE_MS, SHA
 from history_play import Play
 from history_rows import Claim
-from jobstore.job import Delivery
+from jobstore.job import Delivery, Kind
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.moves import TERMINAL
 
@@ -17,20 +17,47 @@ def owed(delivery: Delivery) -> Claim:
 class FullPlay(Play):
     """A history of jobs and of what is owed for them."""
 
-    def take(self, owner: str = "D", host: str = "H", lease_ms: int = LEASE_MS) -> Delivery | None:
+    def take(
+        self,
+        owner: str = "D",
+        host: str = "H",
+        lease_ms: int = LEASE_MS,
+        kind: Kind = Kind.VIDEO,
+    ) -> Delivery | None:
         def real() -> Claim | None:
-            delivery = self.store.outbox.claim(owner, host, lease_ms, self.now)
+            delivery = self.store.outbox.claim(owner, host, lease_ms, self.now, kind)
             self.deliveries += [delivery] if delivery else []
             return owed(delivery) if delivery else None
 
         ends_at = self.now + lease_ms
-        claim = self.same(lambda: self.model.take(owner, host, ends_at, self.now), real)
+        claim = self.same(lambda: self.model.take(owner, host, ends_at, self.now, kind), real)
         return self.deliveries[-1] if claim else None
 
     def renew_debt(self, delivery: Delivery) -> None:
+        sent = self.now % 7
         self.same(
-            lambda: self.model.renew_debt(owed(delivery), self.now + LEASE_MS),
-            lambda: self.store.outbox.renew(delivery, LEASE_MS, self.now),
+            lambda: self.model.renew_debt(owed(delivery), self.now + LEASE_MS, sent),
+            lambda: self.store.outbox.renew(delivery, LEASE_MS, self.now, sent),
+        )
+
+    def keep(self, delivery: Delivery) -> None:
+        """Leave a video where it is; what is no video is never kept."""
+        if delivery.video:
+            self.same(
+                lambda: self.model.keep(owed(delivery), self.now),
+                lambda: self.store.outbox.keep(delivery, self.now),
+            )
+
+    def owe_kept(self, host: str = "H") -> None:
+        self.same(
+            lambda: self.model.owe_kept(host),
+            lambda: self.store.outbox.owe_kept(host),
+        )
+
+    def hasten(self, host: str = "H", most: int = 1) -> None:
+        self.same(
+            lambda: self.model.hasten(host, most, self.now),
+            lambda: self.store.outbox.hasten(host, self.now, most),
         )
 
     def settle(self, delivery: Delivery) -> None:
@@ -75,8 +102,10 @@ class FullPlay(Play):
             while job := self.claim(host=host):
                 self.finish(job, host)
         for host in HOSTS:
-            while delivery := self.take(host=host):
-                self.settle(delivery)
+            self.owe_kept(host)
+            for kind in Kind:
+                while delivery := self.take(host=host, kind=kind):
+                    self.settle(delivery)
         for job_id in accepted:
             row = self.watch.last.jobs[job_id]
             assert row["state"] in TERMINAL, "every job comes to its end"

@@ -178,8 +178,11 @@ class Model:
         if job is None or job.state not in TERMINAL or job.deleted_at is not None:
             return False
         job.deleted_at = now
-        owed = [debt for debt in self.debts if debt.job_id == job_id]
-        self.debts += [DebtRow(job_id, "removal", debt.host, 0) for debt in owed]
+        videos = [debt for debt in self.debts if debt.job_id == job_id and debt.kind == "video"]
+        self.debts += [DebtRow(job_id, "removal", debt.host, 0) for debt in videos]
+        for debt in videos:
+            if debt.state in {"kept", "owed"}:
+                debt.state, debt.error = "dead", "The job was deleted."
         return True
 
     def prune(self, before: int, most: int) -> int:
@@ -196,36 +199,61 @@ class Model:
             del self.events[job_id]
         return len(gone)
 
-    def take(self, owner: str, host: str, ends_at: int, now: int) -> Claim | None:
+    def take(self, owner: str, host: str, ends_at: int, now: int, kind: str) -> Claim | None:
         due = [debt for debt in self.debts if debt.state == "owed" and debt.due_at <= now]
-        debt = min((debt for debt in due if debt.host == host), key=_due_at, default=None)
+        under_way = {
+            debt.job_id
+            for debt in self.debts
+            if debt.kind == "video" and debt.state in {"owed", "delivering"}
+        }
+        free = [debt for debt in due if debt.kind != "removal" or debt.job_id not in under_way]
+        payable = [debt for debt in free if debt.host in {host, ""} and debt.kind == kind]
+        debt = min(payable, key=_due_at, default=None)
         if debt is None:
             return None
         debt.state, debt.lease_owner, debt.lease_ends_at = "delivering", owner, ends_at
         debt.attempt, debt.fence = debt.attempt + 1, debt.fence + 1
         return Claim(debt.job_id, debt.fence, debt.kind)
 
-    def renew_debt(self, claim: Claim, ends_at: int) -> None:
-        self._owed(claim).lease_ends_at = ends_at
+    def renew_debt(self, claim: Claim, ends_at: int, sent_bytes: int) -> None:
+        debt = self._owed(claim)
+        debt.lease_ends_at, debt.sent_bytes = ends_at, sent_bytes
 
     def settle(self, claim: Claim, size_bytes: int | None, sha256: str | None, now: int) -> None:
         debt = self._owed(claim)
         debt.size_bytes, debt.sha256, debt.delivered_at = size_bytes, sha256, now
         _close(debt, "delivered", None)
         job = self.job(claim.job_id)
-        if claim.kind == "video" and job:
+        if claim.kind == "video" and job and job.state == "rendered":
             self._move(job, State.COMPLETED, now)
             job.progress = 100
 
+    def keep(self, claim: Claim, now: int) -> None:
+        _close(self._owed(claim), "kept", None)
+        job = self.job(claim.job_id)
+        if job and job.state == "rendered":
+            self._move(job, State.COMPLETED, now)
+            job.progress = 100
+
+    def owe_kept(self, host: str) -> None:
+        for debt in self.debts:
+            if debt.state == "kept" and debt.host == host:
+                debt.state, debt.attempt, debt.due_at = "owed", 0, 0
+
+    def hasten(self, host: str, most: int, now: int) -> None:
+        late = [d for d in self.debts if d.state == "owed" and d.host == host and d.due_at > now]
+        for debt in sorted(late, key=_due_at)[:most]:
+            debt.due_at = 0
+
     def postpone_debt(self, claim: Claim, due_at: int) -> None:
         debt = self._owed(claim)
-        debt.due_at = due_at
+        debt.due_at, debt.sent_bytes = due_at, 0
         _close(debt, "owed", "S3 is away")
 
     def lose(self, claim: Claim, now: int) -> None:
         _close(self._owed(claim), "dead", "lost")
         job = self.job(claim.job_id)
-        if claim.kind == "video" and job:
+        if claim.kind == "video" and job and job.state == "rendered":
             self._move(job, State.FAILED, now)
             job.error_code, job.error = "output_lost", "lost"
 

@@ -57,6 +57,7 @@ class DebtRow:
     lease_ends_at: int | None = None
     error: str | None = None
     delivered_at: int | None = None
+    sent_bytes: int = 0
 
 
 @dataclass

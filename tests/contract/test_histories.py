@@ -21,7 +21,7 @@ from contract_shop import LEASE_MS, Ask
 from history_debts import HOSTS, FullPlay, owed
 from history_play import Figures, held, hurry
 from jobstore.arrivals import RETRIED_MS
-from jobstore.job import Delivery, Job
+from jobstore.job import Delivery, Job, Kind
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.store import Store
 
@@ -38,7 +38,8 @@ pick = st.integers(0, 5)  # counted from the newest
 spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, RETRIED_MS, -3000, -LEASE_MS])
 claim_moves = st.sampled_from(["renew", "advance", "release", "fail", "postpone", "stop"])
 endings = st.sampled_from(["fail", "postpone", "stop", "release"])
-debt_moves = st.sampled_from(["renew_debt", "settle", "postpone_debt", "lose"])
+debt_moves = st.sampled_from(["renew_debt", "settle", "postpone_debt", "lose", "keep"])
+kinds = st.sampled_from([Kind.VIDEO, Kind.REMOVAL])
 
 
 def newest(known: Sequence[T], back: int) -> T:
@@ -146,9 +147,17 @@ class Histories(RuleBasedStateMachine):
     def delete(self, back: int) -> None:
         self.play.delete(self.job_id(back))
 
-    @rule(owner=payers, host=hosts, lease_ms=leases)
-    def take(self, owner: str, host: str, lease_ms: int) -> None:
-        self.play.take(owner, host, lease_ms)
+    @rule(owner=payers, host=hosts, lease_ms=leases, kind=kinds)
+    def take(self, owner: str, host: str, lease_ms: int, kind: Kind) -> None:
+        self.play.take(owner, host, lease_ms, kind)
+
+    @rule(host=hosts)
+    def owe_kept(self, host: str) -> None:
+        self.play.owe_kept(host)
+
+    @rule(host=hosts, most=st.integers(1, 3))
+    def hasten(self, host: str, most: int) -> None:
+        self.play.hasten(host, most)
 
     @precondition(has_deliveries)
     @rule(move=debt_moves, back=pick)

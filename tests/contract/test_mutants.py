@@ -21,6 +21,10 @@ EQUIVALENT = {
         "unread_hash IS NOT NULL",
     ): "whose id was given out meanwhile, which only PostgreSQL"
     " lets happen; else it saves writing a row",
+    (
+        "hasten_deliveries",
+        "state = 'owed'",
+    ): "what waits for its time is owed; said for the partial index",
     ("calm_host", "streak > 0"): "only saves writing a row at each step",
     ("prune_outbox", "state IN ('delivered', 'dead')"): "prunable_jobs owe nothing; the last guard"
     " of a debt that is made meanwhile, which only PostgreSQL lets happen",

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from jobstore.job import Arrival, Phase, Request, Video
+from jobstore.job import Arrival, Kind, Phase, Request, Video
 from jobstore.moves import TERMINAL
 from jobstore.store import Store
 
@@ -46,14 +46,14 @@ def live(store: Store, run: int, acknowledged: Path) -> None:
         video = Video.at(f"outputs/{job.job_id}.{job.fence}.mp4", 10, SHA)
         store.jobs.finish(job, "H", video, 5, now)
     while row := store.outbox.claim(owner, "H", LEASE_MS, now):
-        if row.video:
-            store.outbox.settle(row, 10, SHA, now)
+        if row.job_id == "kept":
+            store.outbox.keep(row, now)
         else:
-            store.outbox.remove(row, now)
+            store.outbox.settle(row, 10, SHA, now)
     old = store.views.find("old")
     if old and old.state in TERMINAL:
         store.jobs.delete("old", now)
-        while row := store.outbox.claim(owner, "H", LEASE_MS, now):
+        while row := store.outbox.claim(owner, "H", LEASE_MS, now, Kind.REMOVAL):
             store.outbox.remove(row, now)
         prune(store, now)
 

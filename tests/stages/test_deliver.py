@@ -18,6 +18,7 @@ from jobstore.objects import Objects
 from jobstore.settings import StorageSettings, read
 from local.running import free_ports
 from local.s3 import BUCKET, S3Server
+from paying import paid
 from runner.deliver.pay import BACKOFF_LAST_S, Pay, backoff_s
 from runner.stage import Stage
 
@@ -72,18 +73,19 @@ def row(stage: Stage, column: str) -> Any:
 def test_the_file_becomes_the_object_and_the_job_is_completed(
     pay: Pay, stage: Stage, owed: Job, bucket: Any
 ) -> None:
-    assert pay.run_once()
+    assert paid(pay)
     assert found(stage, owed).state is State.COMPLETED
     head = bucket.head_object(Bucket=BUCKET, Key=owed.object_key, ChecksumMode="ENABLED")
     assert head["ContentType"] == "video/mp4"
     assert head["ContentLength"] == len(CONTENT)
     assert head["Metadata"] == {"job-id": owed.job_id, "sha256": SHA}
     assert base64.b64decode(head["ChecksumSHA256"]).hex() == SHA
-    assert not pay.run_once()
+    assert not paid(pay)
 
 
 def test_the_link_gives_the_bytes_and_says_what_they_are(pay: Pay, owed: Job) -> None:
-    pay.run_once()
+    paid(pay)
+    assert pay.objects
     link = pay.objects.link(owed.object_key, f"{owed.job_id}.mp4")
     answer = httpx2.get(link.url)
     assert (answer.status_code, answer.content) == (200, CONTENT)
@@ -102,10 +104,11 @@ def test_an_answer_that_was_lost_makes_no_second_object(
     assert delivery
     assert delivery.video
     file = stage.settings.data_dir / delivery.video.path
+    assert pay.objects
     pay.objects.put_once(delivery.key, file, job_id=owed.job_id, sha256=SHA)
     before = bucket.head_object(Bucket=BUCKET, Key=owed.object_key)["LastModified"]
     stage.store.outbox.rescue(["dead"], now_ms())
-    assert pay.run_once()
+    assert paid(pay)
     assert found(stage, owed).state is State.COMPLETED
     after = bucket.head_object(Bucket=BUCKET, Key=owed.object_key)["LastModified"]
     assert before == after
@@ -122,7 +125,7 @@ def test_an_earlier_object_of_the_same_job_is_adopted(
         Body=earlier,
         Metadata={"job-id": owed.job_id, "sha256": sha256},
     )
-    assert pay.run_once()
+    assert paid(pay)
     assert found(stage, owed).state is State.COMPLETED
     assert (row(stage, "sha256"), row(stage, "size_bytes")) == (sha256, len(earlier))
 
@@ -131,7 +134,7 @@ def test_another_jobs_object_is_never_overwritten(
     pay: Pay, stage: Stage, owed: Job, bucket: Any
 ) -> None:
     bucket.put_object(Bucket=BUCKET, Key=owed.object_key, Body=b"other", Metadata={"job-id": "J9"})
-    assert pay.run_once()
+    assert paid(pay)
     assert found(stage, owed).state is State.RENDERED
     assert "Another job's object" in row(stage, "error")
     assert bucket.get_object(Bucket=BUCKET, Key=owed.object_key)["Body"].read() == b"other"
@@ -146,7 +149,7 @@ def test_a_file_that_is_not_the_rendered_one_is_never_published(
         file.unlink()
     else:
         file.write_bytes(CONTENT.replace(b"whole", b"other"))
-    assert pay.run_once()
+    assert paid(pay)
     job = found(stage, owed)
     assert (job.state, job.error_code) == ("failed", "output_lost")
     listing = bucket.list_objects_v2(Bucket=BUCKET, Prefix=owed.object_key)
@@ -158,26 +161,26 @@ def test_a_row_that_breaks_lets_others_pass(pay: Pay, stage: Stage, owed: Job) -
     file = stage.settings.outputs / f"{owed.job_id}.1.mp4"
     file.unlink()
     file.mkdir()
-    assert pay.run_once()
+    assert paid(pay)
     assert found(stage, owed).state is State.RENDERED
     assert row(stage, "due_at") > now_ms()
-    assert not pay.run_once(), "it is not due yet"
+    assert not paid(pay), "it is not due yet"
 
 
 def test_a_deleted_jobs_object_is_removed_and_looked_at_once_more(
     pay: Pay, stage: Stage, owed: Job, bucket: Any
 ) -> None:
-    pay.run_once()
+    paid(pay)
     stage.store.jobs.delete(owed.job_id, now_ms())
-    assert pay.run_once()
+    assert paid(pay)
     assert bucket.list_objects_v2(Bucket=BUCKET, Prefix=owed.object_key)["KeyCount"] == 0
     bucket.put_object(Bucket=BUCKET, Key=owed.object_key, Body=b"a late upload")
-    assert not pay.run_once(), "it is looked at a lease later"
+    assert not paid(pay), "it is looked at a lease later"
     with stage.store.database.writing() as connection:
         connection.execute("UPDATE outbox SET due_at = 0")
-    assert pay.run_once()
+    assert paid(pay)
     assert bucket.list_objects_v2(Bucket=BUCKET, Prefix=owed.object_key)["KeyCount"] == 0
-    assert not pay.run_once()
+    assert not paid(pay)
 
 
 def test_a_storage_that_is_away_delays_and_loses_nothing(
@@ -186,13 +189,13 @@ def test_a_storage_that_is_away_delays_and_loses_nothing(
     (nobody,) = free_ports(1)
     away = made_stage("deliver", StorageSettings, S3_ENDPOINT_URL=f"http://127.0.0.1:{nobody}")
     impatient = Pay(away, Objects.of(read(StorageSettings)), random.Random(1))
-    assert impatient.run_once()
+    assert paid(impatient)
     assert found(stage, owed).state is State.RENDERED
     assert row(stage, "due_at") > now_ms()
     assert "Could not connect" in row(stage, "error")
     with stage.store.database.writing() as connection:
         connection.execute("UPDATE outbox SET due_at = 0")
-    assert pay.run_once()
+    assert paid(pay)
     assert found(stage, owed).state is State.COMPLETED
 
 
@@ -201,7 +204,7 @@ def test_wrong_credentials_are_said_and_lose_nothing(
 ) -> None:
     wrong = made_stage("deliver", StorageSettings, AWS_SECRET_ACCESS_KEY="wrong")
     work = Pay(wrong, Objects.of(read(StorageSettings)), random.Random(1))
-    assert work.run_once()
+    assert paid(work)
     assert found(stage, owed).state is State.RENDERED
     assert "SignatureDoesNotMatch" in row(stage, "error")
 

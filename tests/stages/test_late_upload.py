@@ -15,6 +15,7 @@ from jobstore.moves import State
 from jobstore.objects import Objects
 from jobstore.settings import StorageSettings, read
 from local.s3 import S3Server
+from paying import paid
 from runner.deliver.pay import Pay
 from runner.stage import Stage
 
@@ -54,25 +55,25 @@ def test_an_upload_that_arrives_after_the_delete_leaves_no_object(
     """The first process hangs in the upload and is given up; the second delivers and removes."""
     url = f"http://127.0.0.1:{held_way.port}"
     first = made_stage("deliver", StorageSettings, **{**s3.env, "S3_ENDPOINT_URL": url})
-    hanging = Thread(target=paying(first).run_once)
+    hanging = Thread(target=paid, args=(paying(first),))
     hanging.start()
     assert held_way.held.wait(60)
     second = made_stage("deliver", StorageSettings, **s3.env)
     pay, store = paying(second), second.store
     assert store.jobs.delete(owed.job_id, now_ms()) is None, "it has not ended yet"
     store.outbox.rescue([first.owner.owner_id], now_ms())
-    assert pay.run_once()
+    paid(pay)
     job = store.views.find(owed.job_id)
     assert job
     assert job.state is State.COMPLETED
     assert store.jobs.delete(owed.job_id, now_ms())
-    assert pay.run_once()
+    assert paid(pay)
     assert s3.objects_of(owed.job_id) == []
     held_way.go_on.set()
     hanging.join(60)
     assert len(s3.objects_of(owed.job_id)) == 1, "the upload has arrived all the same"
     with store.database.writing() as connection:
         connection.execute("UPDATE outbox SET due_at = 0")  # a lease later
-    assert pay.run_once()
+    assert paid(pay)
     assert s3.objects_of(owed.job_id) == []
-    assert not pay.run_once()
+    assert not paid(pay)

@@ -14,12 +14,12 @@ from gateway.gate import admit
 from gateway.parts import Parts
 from gateway.problems import Problem
 from gateway.sender import Sender
+from gateway.settings import GatewaySettings
 from gateway.wanted import Wanted
 from jobstore.errors import StoreUnavailable
 from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
 from jobstore.reach import Reach
-from jobstore.settings import GatewaySettings
 from jobstore.store import Store
 from runner.pocket.architecture import ABILITIES
 

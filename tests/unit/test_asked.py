@@ -15,8 +15,8 @@ from gateway.asked import Asked, ask
 from gateway.body import Body
 from gateway.parts import Parts
 from gateway.problems import Problem
+from gateway.settings import GatewaySettings
 from jobstore.objects import Objects
-from jobstore.settings import GatewaySettings
 from jobstore.store import Store
 from runner.pocket.architecture import ABILITIES
 from web_site import NAME, Answer, Site, fetcher, server_tls

@@ -9,8 +9,9 @@ import pytest
 from gateway.authority import Files, issue
 from gateway.certificates import DAY
 from gateway.listening import ListeningSettings
+from gateway.settings import GatewaySettings
 from jobstore.errors import SettingsWrong
-from jobstore.settings import GatewaySettings, read
+from jobstore.settings import read
 
 EVERYWHERE = ".".join("0000")
 NOW = datetime.now(UTC)
@@ -112,8 +113,8 @@ def names(faults: list[str]) -> list[str]:
 
 
 def test_all_faults_are_told_at_once(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    wrong = {"HOST": EVERYWHERE, "S3_BUCKET": "", "PORT": "x", "TLS_KEY": str(tmp_path / "none")}
-    assert names(faults(environment, **wrong)) == ["S3_BUCKET", "TLS_KEY", "HOST", "PORT"]
+    wrong = {"HOST": EVERYWHERE, "S3_REGION": "", "PORT": "x", "TLS_KEY": str(tmp_path / "none")}
+    assert names(faults(environment, **wrong)) == ["S3_REGION", "TLS_KEY", "HOST", "PORT"]
 
 
 def test_a_host_without_an_address_is_refused(environment: pytest.MonkeyPatch) -> None:

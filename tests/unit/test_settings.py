@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from diffusers.models.attention_dispatch import AttentionBackendName
 
+from gateway.settings import GatewaySettings
 from jobstore.errors import SettingsWrong
 from jobstore.settings import (
     ATTENTIONS,
-    GatewaySettings,
     ModelSettings,
     Settings,
     StorageSettings,
@@ -70,7 +70,7 @@ def test_all_faults_are_told_at_once(environment: pytest.MonkeyPatch, tmp_path: 
         "DATABASE_URL": "mysql://somewhere",
         "MODEL_DIR": str(tmp_path),
         "API_SECRET_KEY": "line\nbreak",
-        "S3_BUCKET": "",
+        "S3_REGION": "",
         "AWS_ACCESS_KEY_ID": "alone",
         "HEARTBEAT_S": "50",
         "POLL_S": "soon",
@@ -133,6 +133,7 @@ def test_each_process_asks_only_for_what_it_needs(environment: pytest.MonkeyPatc
         environment.delenv(name)
     assert isinstance(read(ModelSettings), Settings)
     environment.delenv("MODEL_DIR")
+    assert isinstance(read(StorageSettings), Settings)
     environment.setenv("S3_BUCKET", "bucket")
     environment.setenv("S3_REGION", "us-east-1")
     assert isinstance(read(StorageSettings), Settings)

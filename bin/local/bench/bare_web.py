@@ -22,6 +22,7 @@ STATUS: JobStatus = {
     "position": 5,
     "phase": None,
     "eta_s": None,
+    "upload": None,
     "video_url_expires_at": None,
     "progress": 0,
     "step": 0,

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
 
 from gateway.answers import Accepted, JobStatus
+from gateway.settings import GatewaySettings
 from gateway.shown import facts, public
 from jobstore.clock import now_ms
 from jobstore.job import Arrival, Request
-from jobstore.settings import GatewaySettings, read
+from jobstore.settings import read
 from jobstore.store import Store
 
 
@@ -67,6 +68,7 @@ def build(settings: GatewaySettings, store: Store) -> FastAPI:
         return {
             "position": store.views.position(job_id),
             "eta_s": None if eta_s is None else round(eta_s),
+            "upload": None,
             "video_url": None,
             "video_url_expires_at": None,
             **facts(job),

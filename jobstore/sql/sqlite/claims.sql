@@ -20,14 +20,20 @@ WHERE seq = (
 )
 RETURNING *;
 
--- name: claim_delivery(owner, host, lease_ends_at, now)^
--- The row that is due longest; only the machine that has the file can pay it.
+-- name: claim_delivery(owner, host, kind, lease_ends_at, now)^
+-- The row of a kind that is due longest; only the machine that has the file can pay it. What removes
+-- an object waits until nobody will upload it any more.
 UPDATE outbox
 SET state = 'delivering', attempt = attempt + 1, fence = fence + 1,
     lease_owner = :owner, lease_ends_at = :lease_ends_at
 WHERE seq = (
     SELECT seq FROM outbox
-    WHERE state = 'owed' AND due_at <= :now AND host = :host
+    WHERE state = 'owed' AND kind = :kind AND due_at <= :now AND host IN (:host, '')
+        AND NOT EXISTS (
+            SELECT 1 FROM outbox AS video
+            WHERE outbox.kind = 'removal' AND video.kind = 'video'
+                AND video.job_id = outbox.job_id AND video.state IN ('owed', 'delivering')
+        )
     ORDER BY due_at, seq
     LIMIT 1
 )

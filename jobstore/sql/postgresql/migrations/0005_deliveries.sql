@@ -10,7 +10,9 @@ CREATE INDEX jobs_kept ON jobs (ended_at, seq) WHERE state = 'completed' AND exp
 
 -- `kept`: the video is whole on the disk of its machine, and owed to a bucket once there is one.
 -- The host is '' if any machine can pay it; the key, that of the object or the id of the webhook.
+-- `sent_bytes`: how much of the video has gone out, in the try that is under way.
 ALTER TABLE outbox
+    ADD COLUMN sent_bytes BIGINT NOT NULL DEFAULT 0 CHECK (sent_bytes >= 0),
     DROP CONSTRAINT outbox_kind_check,
     DROP CONSTRAINT outbox_state_check,
     ADD CONSTRAINT outbox_kind_check CHECK (kind IN ('video', 'removal', 'webhook')),

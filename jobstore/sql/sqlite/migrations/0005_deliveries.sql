@@ -29,6 +29,8 @@ CREATE TABLE outbox_with_webhooks (
     lease_ends_at INTEGER,
     error         TEXT,
     delivered_at  INTEGER,
+    -- How much of the video has gone out, in the try that is under way.
+    sent_bytes    INTEGER NOT NULL DEFAULT 0 CHECK (sent_bytes >= 0),
     UNIQUE (job_id, kind),
     UNIQUE (key, kind),
     CHECK ((kind = 'video') = (path IS NOT NULL)),
@@ -39,7 +41,7 @@ CREATE TABLE outbox_with_webhooks (
     CHECK (state <> 'kept' OR kind = 'video')
 ) STRICT;
 
-INSERT INTO outbox_with_webhooks SELECT * FROM outbox;
+INSERT INTO outbox_with_webhooks SELECT *, 0 FROM outbox;
 
 DROP TABLE outbox;
 
