@@ -56,6 +56,12 @@ def ask() -> Ask:
 
 
 @pytest.fixture(scope="session")
+def ask_once(ask: Ask) -> Request:
+    """Make one request for many tests."""
+    return ask()
+
+
+@pytest.fixture(scope="session")
 def embedded() -> Path:
     """The embedded model, which bin/prepare has made."""
     assert (EMBEDDED_MODEL / "wan22.json").is_file(), "run bin/test, or bin/prepare test,check"

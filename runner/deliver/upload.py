@@ -36,7 +36,7 @@ def deliver(
     """
     video = owed_video(delivery)
     stored = None
-    with suppress(ObjectsRefused):  # who may not list is told so of a free key; the upload says more
+    with suppress(ObjectsRefused):  # so is a free key to whoever may not list; the upload says more
         stored = objects.find(delivery.key, delivery.job_id)
     if stored is None:
         check(file, video)

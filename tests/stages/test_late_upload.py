@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from held_way import HeldWay
+from faulty_way import Fault, FaultyWay
 from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Request, Video
 from jobstore.moves import State
@@ -24,10 +24,9 @@ LEASE_MS = 60_000
 
 
 @pytest.fixture
-def held_way(s3: S3Server) -> Iterator[HeldWay]:
-    way = HeldWay(s3.port)
-    yield way
-    way.close()
+def held_way(s3: S3Server) -> Iterator[FaultyWay]:
+    with FaultyWay(s3.port, Fault(stops_after=1 << 20)) as way:
+        yield way
 
 
 @pytest.fixture
@@ -50,14 +49,13 @@ def paying(stage: Stage) -> Pay:
 
 
 def test_an_upload_that_arrives_after_the_delete_leaves_no_object(
-    made_stage: Callable[..., Stage], s3: S3Server, held_way: HeldWay, owed: Job
+    made_stage: Callable[..., Stage], s3: S3Server, held_way: FaultyWay, owed: Job
 ) -> None:
     """The first process hangs in the upload and is given up; the second delivers and removes."""
-    url = f"http://127.0.0.1:{held_way.port}"
-    first = made_stage("deliver", StorageSettings, **{**s3.env, "S3_ENDPOINT_URL": url})
+    first = made_stage("deliver", StorageSettings, **{**s3.env, "S3_ENDPOINT_URL": held_way.url})
     hanging = Thread(target=paid, args=(paying(first),))
     hanging.start()
-    assert held_way.held.wait(60)
+    assert held_way.met.wait(60)
     second = made_stage("deliver", StorageSettings, **s3.env)
     pay, store = paying(second), second.store
     assert store.jobs.delete(owed.job_id, now_ms()) is None, "it has not ended yet"
@@ -69,7 +67,7 @@ def test_an_upload_that_arrives_after_the_delete_leaves_no_object(
     assert store.jobs.delete(owed.job_id, now_ms())
     assert paid(pay)
     assert s3.objects_of(owed.job_id) == []
-    held_way.go_on.set()
+    held_way.go_on()
     hanging.join(60)
     assert len(s3.objects_of(owed.job_id)) == 1, "the upload has arrived all the same"
     with store.database.writing() as connection:

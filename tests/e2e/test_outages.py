@@ -1,0 +1,132 @@
+"""S3 fails in every way that a network has: nothing is lost, halved or rendered twice."""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from faulty_way import Fault, FaultyWay
+from jobstore.job import Job, Request
+from jobstore.moves import State
+from jobstore.owner import machine_id
+from jobstore.settings import Settings
+from jobstore.store import Store
+from local.s3 import BUCKET, S3Server
+from local.stack import Stack
+from paying import owe
+
+CONTENT = os.urandom(3 << 20)
+RECOVERS_S = 30
+SOON = {"POLL_S": "0.5", "HEARTBEAT_S": "1", "LEASE_S": "6"}
+
+
+@dataclass
+class Delivering:
+    """A delivery stage in a process of its own, on a way to its storage that may fail."""
+
+    stack: Stack
+    way: FaultyWay
+    s3: S3Server
+    store: Store
+    request: Request
+
+    def owe(self, content: bytes = CONTENT) -> Job:
+        settings = Settings(data_dir=self.stack.folder)
+        host = machine_id(settings.work)
+        return owe(self.store, settings, host, self.request, content)
+
+    def until(self, job: Job, state: State, within_s: float = 90) -> float:
+        """Wait until a job is in a state; tells how long that took."""
+        began = time.monotonic()
+        while (now := self.store.views.find(job.job_id)) and now.state is not state:
+            assert time.monotonic() - began < within_s, self.stack.processes["deliver"].tail(9)
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def until_it_failed(self, job: Job) -> str:
+        """Wait until a try of a delivery was given up; tells why."""
+        began = time.monotonic()
+        while True:
+            with self.store.database.reading() as connection:
+                row = connection.execute(
+                    "SELECT error FROM outbox WHERE job_id = ?", (job.job_id,)
+                ).fetchone()
+            if row["error"]:
+                return str(row["error"])
+            assert time.monotonic() - began < 90, self.stack.processes["deliver"].tail(9)
+            time.sleep(0.05)
+
+    def stored(self, job: Job) -> bool:
+        """Tell whether the object is there, whole, and the only one of its job."""
+        listed = {entry["Key"] for entry in self.s3.objects_of(job.job_id)}
+        stem = job.object_key.removesuffix(".mp4")
+        assert listed == {f"{stem}.json", f"{stem}.jpg", f"{stem}.mp4"}
+        body = self.s3.client.get_object(Bucket=BUCKET, Key=job.object_key)["Body"].read()
+        return bool(body == CONTENT)
+
+    def renders(self, job: Job) -> int:
+        events = self.store.views.history(job.job_id)
+        return [event.state for event in events].count(State.RENDERED)
+
+
+@pytest.fixture(scope="module")
+def delivering(
+    tmp_path_factory: pytest.TempPathFactory, s3: S3Server, ask_once: Request
+) -> Iterator[Delivering]:
+    folder = tmp_path_factory.mktemp("outages")
+    with FaultyWay(s3.port) as way:
+        stack = Stack(folder, env={**s3.env, "S3_ENDPOINT_URL": way.url, **SOON})
+        store = Store.open(f"sqlite:///{folder / 'jobs.db'}", folder / "work" / "wake")
+        stack.launch("deliver")
+        try:
+            yield Delivering(stack, way, s3, store, ask_once)
+        finally:
+            stack.processes["deliver"].end()
+            store.close()
+
+
+FAULTS = {
+    "hanging": Fault(hangs=True),
+    "busy": Fault(busy=True),
+    "reset in the middle": Fault(resets_after=1 << 20),
+    "half open": Fault(stops_after=1 << 20),
+    "very slow": Fault(bytes_per_s=1024),
+    "answers lost": Fault(loses_answers=True),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+def test_a_fault_delays_and_loses_nothing(delivering: Delivering, fault: Fault) -> None:
+    way = delivering.way
+    way.become(fault)
+    job = delivering.owe()
+    assert way.met.wait(60)
+    reason = delivering.until_it_failed(job)
+    listed = delivering.s3.objects_of(job.job_id)
+    sizes = [entry["Size"] for entry in listed if entry["Key"].endswith(".mp4")]
+    assert sizes in ([], [len(CONTENT)]), "no half object is ever seen"
+    way.become(Fault())
+    took_s = delivering.until(job, State.COMPLETED)
+    print(f"figure: after an outage ({reason[:60]}): delivered in {took_s:.1f} s")
+    assert took_s < RECOVERS_S
+    assert delivering.stored(job)
+    assert delivering.renders(job) == 1
+
+
+def test_a_day_without_s3_delays_and_loses_nothing(delivering: Delivering) -> None:
+    """The port is closed; what was tried for a day waits five minutes between two tries."""
+    delivering.way.refuse()
+    jobs = [delivering.owe() for _ in range(5)]
+    for job in jobs:
+        delivering.until_it_failed(job)
+    with delivering.store.database.writing() as connection:
+        connection.execute(
+            "UPDATE outbox SET attempt = 300, due_at = due_at + 290000 WHERE state = 'owed'"
+        )
+    delivering.way.accept()
+    took_s = max(delivering.until(job, State.COMPLETED) for job in jobs)
+    print(f"figure: after a day without S3: five deliveries in {took_s:.1f} s")
+    assert took_s < RECOVERS_S
+    assert all(delivering.stored(job) and delivering.renders(job) == 1 for job in jobs)
