@@ -1,52 +1,23 @@
-"""The object storage and its signed links; the only file that knows boto3."""
+"""The object storage and its signed links."""
 
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-import boto3
-from boto3.exceptions import S3UploadFailedError
-from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
-
+from jobstore.aws import PARTS, Account, Refusal, as_our_errors, status_of
 from jobstore.clock import now_ms
-from jobstore.errors import KeyTaken, ObjectMissing, ObjectsRefused, ObjectsUnavailable
+from jobstore.errors import KeyTaken, ObjectMissing, ObjectsUnavailable
 from jobstore.settings import StorageSettings
 
 LINK_S = 3600
-PATIENCE_S = 10  # with a storage that does not answer; a piece of a file, too, is to go out in it
 ONE_PIECE_BYTES = 100 << 20  # above it, a broken connection would cost too much
-PARTS = TransferConfig(multipart_chunksize=16 << 20, use_threads=False)
 Sent = Callable[[], int]
 Watch = Callable[[Sent], None]
-REFUSALS = frozenset(
-    {
-        "403",
-        "AccessDenied",
-        "AllAccessDisabled",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidBucketName",
-        "InvalidToken",
-        "NoSuchBucket",
-        "PermanentRedirect",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    }
-)
 HTTP_NOT_FOUND, HTTP_PRECONDITION_FAILED = 404, 412
 
 
@@ -94,13 +65,10 @@ class StoredBytes:
 class Objects:
     """One bucket."""
 
-    def __init__(
-        self, bucket: str, secrets: Mapping[str, str | None], **client_options: object
-    ) -> None:
+    def __init__(self, bucket: str, account: Account) -> None:
         """Keep the bucket's name and how to reach it; nothing connects yet."""
         self.bucket = bucket
-        self._secrets = secrets
-        self._client_options = client_options
+        self._account = account
 
     @classmethod
     def wanted(cls, settings: StorageSettings) -> Self | None:
@@ -109,35 +77,12 @@ class Objects:
 
     @classmethod
     def of(cls, settings: StorageSettings) -> Self:
-        """Make it from settings; an endpoint of one's own is addressed by path, AWS by host name.
+        """Make it from settings that name a bucket."""
+        return cls(str(settings.s3_bucket), Account(settings))
 
-        Source:
-            boto3 signs links with Signature Version 2 unless told otherwise (botocore
-            `_default_s3_presign_to_sigv2`), and newer regions refuse the global endpoint.
-        """
-        own_server = settings.s3_endpoint_url is not None
-        secrets = {
-            name: value.get_secret_value() if value else None
-            for name, value in (
-                ("aws_access_key_id", settings.aws_access_key_id),
-                ("aws_secret_access_key", settings.aws_secret_access_key),
-                ("aws_session_token", settings.aws_session_token),
-            )
-        }
-        return cls(
-            str(settings.s3_bucket),
-            secrets,
-            region_name=settings.s3_region,
-            endpoint_url=settings.s3_endpoint_url,
-            config=Config(
-                signature_version="s3v4",
-                s3={"addressing_style": "path" if own_server else "virtual"},
-                connect_timeout=PATIENCE_S,
-                read_timeout=PATIENCE_S,
-                retries={"mode": "standard", "total_max_attempts": 2},
-                request_checksum_calculation="when_supported",
-            ),
-        )
+    @property
+    def _client(self) -> Any:
+        return self._account.client
 
     def make_bucket(self) -> None:
         """Make the bucket, unless it is ours already.
@@ -173,8 +118,8 @@ class Objects:
             watch(partial(place_in, body))
             try:
                 self._put(key, body, {"job-id": job_id, "sha256": sha256})
-            except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTP_PRECONDITION_FAILED:
+            except Refusal as error:
+                if status_of(error) != HTTP_PRECONDITION_FAILED:
                     raise
         stored = self.find(key, job_id)
         if stored is None:
@@ -209,8 +154,8 @@ class Objects:
         with as_our_errors():
             try:
                 head = self._client.head_object(Bucket=self.bucket, Key=key)
-            except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTP_NOT_FOUND:
+            except Refusal as error:
+                if status_of(error) == HTTP_NOT_FOUND:
                     return None
                 raise
         metadata = head["Metadata"]
@@ -265,16 +210,8 @@ class Objects:
         return Link(url, min(ends_at, self.credentials_end_at() or ends_at))
 
     def credentials_end_at(self) -> int | None:
-        """Tell when the credentials end, milliseconds since 1970; None if they do not.
-
-        Source:
-            botocore.credentials.RefreshableCredentials, which a role's are, keeps their end to
-            itself; it asks for new ones 10 to 15 minutes before, when something is signed. Below 20
-            minutes it puts the end off by itself (botocore.utils, InstanceMetadataFetcher), so that
-            a machine whose metadata service gives no new ones is told too late an end.
-        """
-        ends = getattr(self._session.get_credentials(), "_expiry_time", None)
-        return int(ends.timestamp() * 1000) if isinstance(ends, datetime) else None
+        """Tell when the credentials end, milliseconds since 1970; None if they do not."""
+        return self._account.credentials_end_at()
 
     def _put(self, key: str, body: BinaryIO, metadata: dict[str, str]) -> None:
         """Store an object unless its key is taken: in one piece, or in parts if it is large.
@@ -291,32 +228,9 @@ class Objects:
             Bucket=self.bucket, Key=key, Body=body, ChecksumSHA256=whole, **about
         )
 
-    @cached_property
-    def _session(self) -> Any:  # boto3 makes its classes at run time
-        return boto3.Session(**self._secrets)
-
-    @cached_property
-    def _client(self) -> Any:
-        return self._session.client("s3", **self._client_options)
-
 
 def place_in(body: BinaryIO) -> int:
     """Tell how far a file was read; 0 once it is closed, as another thread may have done."""
     with suppress(ValueError):
         return body.tell()
     return 0
-
-
-@contextmanager
-def as_our_errors() -> Iterator[None]:
-    """Turn boto3's errors into ours, by who can do something about them."""
-    try:
-        yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        kind = ObjectsRefused if code in REFUSALS else ObjectsUnavailable
-        raise kind(str(error)) from error
-    except (NoCredentialsError, PartialCredentialsError, ParamValidationError) as error:
-        raise ObjectsRefused(str(error)) from error
-    except (BotoCoreError, S3UploadFailedError) as error:
-        raise ObjectsUnavailable(str(error)) from error

@@ -77,6 +77,10 @@ class S3Server:
         listing = self.client.list_objects_v2(Bucket=BUCKET).get("Contents", [])
         return [entry for entry in listing if job_id in entry["Key"]]
 
+    def videos_of(self, job_id: str) -> list[dict[str, Any]]:
+        """List those of them that are videos: one, once it is delivered."""
+        return [entry for entry in self.objects_of(job_id) if entry["Key"].endswith(".mp4")]
+
     def start(self) -> None:
         """Start the server, and wait until it has our bucket.
 

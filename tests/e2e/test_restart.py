@@ -54,7 +54,7 @@ def test_a_stage_that_was_away_takes_up_what_waited(stack: Stack, name: str) -> 
         assert stack.client.status(job_id)["status"] == "processing"
     stack.up(name)
     assert end(stack, job_id)["status"] == "completed"
-    assert len(stack.s3.objects_of(job_id)) == 1
+    assert len(stack.s3.videos_of(job_id)) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -75,7 +75,7 @@ def test_a_renderer_that_is_killed_mid_render(stack: Stack) -> None:
     stack.up("render")
     assert end(stack, job_id)["status"] == "completed"
     assert stack.client.status(job_id)["attempt"] == 2
-    assert len(stack.s3.objects_of(job_id)) == 1
+    assert len(stack.s3.videos_of(job_id)) == 1
 
 
 def test_a_renderer_that_is_stopped_mid_render_gives_its_job_back(stack: Stack) -> None:
@@ -97,7 +97,7 @@ def test_everything_killed_at_once(stack: Stack) -> None:
         stack.up(name)
     for job_id in jobs:
         assert end(stack, job_id)["status"] == "completed"
-        assert len(stack.s3.objects_of(job_id)) == 1
+        assert len(stack.s3.videos_of(job_id)) == 1
 
 
 def test_every_line_of_every_log_is_json_and_holds_no_secret(stack: Stack) -> None:

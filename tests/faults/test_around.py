@@ -46,7 +46,7 @@ def completed(stack: Stack, job_id: str) -> None:
     """See the job to its end, and that it left one whole object and no scrap."""
     last = list(stack.client.follow(job_id))[-1]
     assert last["status"] == "completed"
-    assert len(stack.s3.objects_of(job_id)) == 1
+    assert len(stack.s3.videos_of(job_id)) == 1
     assert httpx2.get(last["video_url"]).content[4:8] == b"ftyp"
     assert not list((stack.folder / "work").glob(f"{job_id}*"))
 
@@ -60,7 +60,7 @@ def test_a_whole_video_is_not_rendered_again(
     stack.up("render")
     completed(stack, job_id)
     assert "render.adopted" in events(stack, "render", job_id)
-    assert len(list((stack.folder / "outputs").glob(f"{job_id}*"))) == 2, "it and its sidecar"
+    assert len(list((stack.folder / "outputs").glob(f"{job_id}*"))) == 3, "it, sidecar and poster"
 
 
 def test_a_stored_object_is_not_stored_again(
@@ -69,10 +69,10 @@ def test_a_stored_object_is_not_stored_again(
     killed_at("deliver", "deliver.stored")
     job_id = stack.client.submit(PROMPT)["job_id"]
     assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
-    (before,) = stack.s3.objects_of(job_id)
+    (before,) = stack.s3.videos_of(job_id)
     stack.up("deliver")
     completed(stack, job_id)
-    assert stack.s3.objects_of(job_id)[0]["LastModified"] == before["LastModified"]
+    assert stack.s3.videos_of(job_id)[0]["LastModified"] == before["LastModified"]
 
 
 def test_a_render_that_was_killed_goes_on_from_its_last_kept_step(

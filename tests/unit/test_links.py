@@ -11,6 +11,7 @@ from jobstore.settings import StorageSettings
 from role import MetadataService
 
 ROUNDED_MS = 2000  # the service writes whole seconds
+ROLES = [(6 * 3600, LINK_S), (2400, 2400), (600, 600), (90, 90)]
 Role = Callable[[int], MetadataService]
 
 
@@ -46,7 +47,7 @@ def test_keys_of_ones_own_do_not_end(tmp_path: Path) -> None:
     assert LINK_S * 1000 - ROUNDED_MS < left_ms <= LINK_S * 1000
 
 
-@pytest.mark.parametrize(("lasts_s", "good_s"), [(6 * 3600, LINK_S), (2400, 2400)])
+@pytest.mark.parametrize(("lasts_s", "good_s"), ROLES)
 def test_a_link_of_a_role_ends_no_later_than_its_credentials(
     role: Role, tmp_path: Path, lasts_s: int, good_s: int
 ) -> None:
