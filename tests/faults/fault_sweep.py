@@ -16,14 +16,15 @@ STORE = (
     *("finish.rendered", "finish.owed", "finish.committed"),
     *("deliver.taken", "deliver.claimed"),
     *("settle.delivered", "settle.completed", "settle.committed"),
+    *("keep.kept",),
     *("delete.buried", "prune.events", "prune.outbox", "prune.job", "prune.committed"),
 )
 RECOVERY = ("rescue.taken",)
 AROUND = (
     *("accept.staged", "accept.committed"),
-    *("render.encoded", "render.described", "render.published", "render.adopted"),
-    "checkpoint.written",
-    *("deliver.stored", "removal.done"),
+    *("render.encoded", "render.described", "render.pictured", "render.published"),
+    *("render.adopted", "checkpoint.written"),
+    *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done"),
 )
 
 SETUP = (
@@ -34,7 +35,7 @@ SETUP = (
 
 def check(url: str, folder: Path) -> None:
     """Look at what is left once both lives are over."""
-    assert (folder / "acknowledged").read_text().split() == ["old", "new"]
+    assert (folder / "acknowledged").read_text().split() == ["old", "new", "kept"]
     store = Store.open(url, folder / "wake")
     new = store.views.find("new")
     assert new
@@ -47,7 +48,10 @@ def check(url: str, folder: Path) -> None:
     assert fences == sorted(fences)
     with store.database.reading() as connection:
         left = connection.execute("SELECT job_id, state FROM outbox").fetchall()
-        assert [(row["job_id"], row["state"]) for row in left] == [("new", "delivered")]
+        assert [(row["job_id"], row["state"]) for row in left] == [
+            ("new", "delivered"),
+            ("kept", "kept"),
+        ]
         if url.startswith("sqlite"):
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     store.close()

@@ -3,7 +3,8 @@
     python life.py URL WAKE_FOLDER RUN ACKNOWLEDGED
 
 Runs again and again (RUN counts from 1) until it ends by itself; each run first takes back what the
-runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered.
+runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered, and
+`kept` stays on the disk.
 What was acknowledged to a caller is written, durably, to the file ACKNOWLEDGED.
 """
 
@@ -38,7 +39,7 @@ def live(store: Store, run: int, acknowledged: Path) -> None:
     now = run * HOUR_MS
     store.jobs.rescue(dead, now)
     store.outbox.rescue(dead, now)
-    for job_id in ("old", "new"):
+    for job_id in ("old", "new", "kept"):
         if job_id not in text(acknowledged):
             accept(store, job_id, acknowledged)
     while job := store.jobs.claim(owner, "H", LEASE_MS, now):
@@ -61,7 +62,7 @@ def live(store: Store, run: int, acknowledged: Path) -> None:
 def prune(store: Store, now: int) -> None:
     """Forget `old` alone: `new` is given a later end, as it would have in real life."""
     with store.database.writing() as connection:
-        connection.execute(f"UPDATE jobs SET ended_at = {now + HOUR_MS} WHERE job_id = 'new'")
+        connection.execute(f"UPDATE jobs SET ended_at = {now + HOUR_MS} WHERE job_id <> 'old'")
     store.jobs.prune(now + 1)
 
 

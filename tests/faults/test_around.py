@@ -89,7 +89,8 @@ def test_a_render_that_was_killed_goes_on_from_its_last_kept_step(
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "place", ["render.encoded", "render.described", "finish.owed", "claim.committed"]
+    "place",
+    ["render.encoded", "render.described", "render.pictured", "finish.owed", "claim.committed"],
 )
 def test_a_renderer_killed_anywhere_is_taken_over_from(
     stack: Stack, killed_at: Callable[[str, str], None], place: str
@@ -111,6 +112,34 @@ def test_a_renderer_killed_while_it_adopts_leaves_the_video_whole(
     stack.launch("render", FAILPOINT="kill:render.adopted")
     assert stack.processes["render"].wait_for_end() == -signal.SIGKILL
     stack.up("render")
+    completed(stack, job_id)
+
+
+@pytest.mark.long
+def test_a_delivery_killed_before_the_video_goes_stores_one(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    killed_at("deliver", "deliver.accompanied")
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
+    assert stack.s3.videos_of(job_id) == []
+    stack.up("deliver")
+    completed(stack, job_id)
+
+
+@pytest.mark.long
+def test_a_video_that_is_kept_is_kept_once(
+    stack: Stack, killed_at: Callable[[str, str], None]
+) -> None:
+    """Without a bucket, killed right after; then the bucket is there, and it is delivered."""
+    killed_at("deliver", "deliver.accompanied")
+    stack.processes["deliver"].end()
+    stack.launch("deliver", FAILPOINT="kill:keep.committed", S3_BUCKET="", S3_REGION="")
+    job_id = stack.client.submit(PROMPT)["job_id"]
+    assert stack.processes["deliver"].wait_for_end() == -signal.SIGKILL
+    assert stack.client.status(job_id)["status"] == "completed"
+    stack.up("deliver")
+    stack.processes["deliver"].wait_until(lambda: bool(stack.s3.videos_of(job_id)))
     completed(stack, job_id)
 
 

@@ -22,6 +22,7 @@ from runner.render.video import probe
 from runner.render.work import Render
 from runner.stage import Stage
 from ticks import tick
+from whole_video import lay
 
 Ask = Callable[..., Request]
 LEASE_MS = 60_000
@@ -80,14 +81,28 @@ def test_a_video_that_was_whole_is_never_rendered_again(
     accept(stage, ask())
     assert stage.store.jobs.claim("dead", stage.host, LEASE_MS, now_ms())
     stage.settings.outputs.mkdir()
-    (stage.settings.outputs / "J1.1.mp4").write_bytes(b"whole")
+    whole = lay(stage.settings.outputs / "J1.1.mp4", ask())
     stage.store.jobs.rescue(["dead"], now_ms())
     assert tick(render)
     delivery = stage.store.outbox.claim("D", stage.host, LEASE_MS, now_ms())
     assert delivery
     assert delivery.video
-    assert delivery.video.sha256 == hashlib.sha256(b"whole").hexdigest()
-    assert outputs(stage) == ["J1.3.mp4"]
+    assert delivery.video.sha256 == hashlib.sha256(whole).hexdigest()
+    assert outputs(stage) == ["J1.3.jpg", "J1.3.mp4"]
+
+
+def test_a_whole_video_that_was_broken_since_is_rendered_anew(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    accept(stage, ask())
+    assert stage.store.jobs.claim("dead", stage.host, LEASE_MS, now_ms())
+    stage.settings.outputs.mkdir()
+    whole = lay(stage.settings.outputs / "J1.1.mp4", ask())
+    (stage.settings.outputs / "J1.1.mp4").write_bytes(whole[: len(whole) // 2])
+    stage.store.jobs.rescue(["dead"], now_ms())
+    assert tick(render)
+    assert found(stage).state is State.RENDERED
+    probe(stage.settings.outputs / "J1.3.mp4", (5, 128, 128), 24)
 
 
 def test_a_lost_lease_ends_the_render_and_leaves_nothing(

@@ -1,5 +1,6 @@
 """Frames become an MP4 that plays everywhere, from its first byte."""
 
+import io
 import json
 import subprocess
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from runner.render.decode import Frames
 from runner.render.judgement import Reason, Rejected
@@ -43,6 +45,16 @@ def test_it_plays_from_its_first_byte(frames: Frames, tmp_path: Path) -> None:
     encode([frames], tmp_path / "a.mp4", 24)
     content = (tmp_path / "a.mp4").read_bytes()
     assert 0 < content.index(b"moov") < content.index(b"mdat")
+
+
+def test_its_poster_is_the_frame_in_its_middle(tmp_path: Path) -> None:
+    frames = np.stack([np.full((64, 96, 3), 25 * place, np.uint8) for place in range(9)])
+    encode([frames], tmp_path / "a.mp4", 24)
+    poster = Image.open(io.BytesIO(probe(tmp_path / "a.mp4", (9, 64, 96), 24)))
+    assert (poster.format, poster.size) == ("JPEG", (96, 64))
+    seen = np.asarray(poster.convert("RGB")).astype(int)
+    off = [np.abs(seen - frame.astype(int)).mean() for frame in frames]
+    assert off.index(min(off)) == len(frames) // 2
 
 
 def test_the_pixels_come_back(frames: Frames, tmp_path: Path) -> None:
