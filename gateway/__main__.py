@@ -8,6 +8,7 @@ from structlog.stdlib import get_logger
 
 from gateway import app
 from gateway.addresses import listen
+from gateway.intake.intake import Intake
 from gateway.listening import ListeningSettings
 from gateway.parts import Parts
 from gateway.server import Server
@@ -39,9 +40,13 @@ def serve() -> int:
     store = Store.open(given.store_url, given.wake)
     fetcher = Fetcher(Reach.over(http=given.image_url_http))
     parts = Parts(given, given.abilities(), store, Objects.wanted(given), fetcher)
+    # Parts of its own: rooms belong to one event loop.
+    intake = Intake(Parts(given, parts.abilities, store, parts.objects, fetcher), given.inputs)
+    intake.start()
     try:
         Server(app.build(parts), listeners, parts.changes, tls).run()
     finally:
+        intake.stop()
         store.close()
         owner.leave()
         log.info("gateway.stopped")

@@ -39,7 +39,7 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
     arrival = Arrival(
         job_id,
         request,
-        "rest",
+        sender.source,
         sender.key_id,
         sender.idempotency_key,
         asked.digest,

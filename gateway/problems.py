@@ -43,6 +43,8 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "field_wrong": HTTPStatus.UNPROCESSABLE_ENTITY,
         "image_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "image_fetch_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "image_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "file_wrong": HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
         "request_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "key_tried": HTTPStatus.TOO_MANY_REQUESTS,
@@ -102,6 +104,16 @@ class Problem(Exception):
         codes = {fault.code for fault in faults}
         self.code = codes.pop() if len(codes) == 1 else "request_invalid"
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is no fault of the caller's."""
+        return STATUSES[self.code] >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same request may be taken later."""
+        return self.is_ours or STATUSES[self.code] is HTTPStatus.TOO_MANY_REQUESTS
+
     @classmethod
     def of(
         cls, code: str, message: str, field: str = "", headers: Mapping[str, str] | None = None
@@ -117,13 +129,22 @@ def answer(problem: Problem, request_id: str) -> Response:
     after 409, 429 and 5xx; `x-should-retry` tells them where that is in vain.
     """
     status = STATUSES[problem.code]
-    is_ours = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    headers = dict(problem.headers or {})
+    if problem.is_ours or status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
+        headers["x-should-retry"] = "false" if status is HTTPStatus.CONFLICT else "true"
+    body = told(problem, request_id)
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def told(problem: Problem, request_id: str) -> ProblemFacts:
+    """Write down a problem with every fault."""
+    status = STATUSES[problem.code]
     fields = [
         FaultFacts(field=field, code=code, message=message)
         for field, code, message in problem.faults
         if field
     ]
-    body: ProblemFacts = {
+    return {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
@@ -133,15 +154,11 @@ def answer(problem: Problem, request_id: str) -> Response:
         "request_id": request_id,
         "error": {
             "message": str(problem),
-            "type": "server_error" if is_ours else "invalid_request_error",
+            "type": "server_error" if problem.is_ours else "invalid_request_error",
             "param": fields[0]["field"] if fields else None,
             "code": problem.code,
         },
     }
-    headers = dict(problem.headers or {})
-    if is_ours or status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
-        headers["x-should-retry"] = "false" if status is HTTPStatus.CONFLICT else "true"
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 async def answer_problem(request: Request, problem: Exception) -> Response:

@@ -13,7 +13,7 @@ COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 @dataclass(frozen=True)
 class Sender:
-    """Whose key it was, and how to know the request again.
+    """Whose key it was, how to know the request again, and how it came.
 
     `retried`: a client library says that it sends the request again by itself.
     """
@@ -21,6 +21,7 @@ class Sender:
     key_id: str
     idempotency_key: str | None = None
     retried: bool = False
+    source: str = "rest"
 
 
 def sender_of(request: Request) -> Sender:

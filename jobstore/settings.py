@@ -82,9 +82,14 @@ class Settings(BaseSettings):
         return self.data_dir / PUBLISHED_MODEL
 
     @property
+    def inputs(self) -> Path:
+        """Where job files are dropped."""
+        return self.data_dir / "inputs"
+
+    @property
     def images(self) -> Path:
         """Where the pictures of accepted jobs lie."""
-        return self.data_dir / "inputs" / "images"
+        return self.inputs / "images"
 
     @property
     def outputs(self) -> Path:

@@ -112,6 +112,17 @@ class Views:
         due_at = row["due_at"] if row["state"] == "owed" and row["due_at"] else None
         return Upload(row["size_bytes"], row["sent_bytes"], row["attempt"], due_at)
 
+    def living_of_source(self, prefix: str) -> dict[str, str]:
+        """List the jobs that have not ended, of those whose source begins so: source and id."""
+        with self.database.reading() as connection:
+            rows = list(self.database.queries.living_of_source(connection, source=f"{prefix}%"))
+        return {row["source"]: row["job_id"] for row in rows}
+
+    def queued_ids(self) -> set[str]:
+        """List the ids of all that are queued."""
+        with self.database.reading() as connection:
+            return {row["job_id"] for row in self.database.queries.queued_ids(connection)}
+
     def history(self, job_id: str) -> list[Event]:
         """List the changes of state of a job, the first one first."""
         with self.database.reading() as connection:

@@ -3,7 +3,7 @@
     python life.py URL WAKE_FOLDER RUN ACKNOWLEDGED
 
 Runs again and again (RUN counts from 1) until it ends by itself; each run first takes back what the
-runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered, and
+runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered,
 `kept` stays on the disk.
 What was acknowledged to a caller is written, durably, to the file ACKNOWLEDGED.
 """

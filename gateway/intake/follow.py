@@ -1,0 +1,89 @@
+"""Telling how dropped jobs are, in files that are replaced whole at each change until the end."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+
+from structlog.stdlib import get_logger
+
+from gateway.intake.dropped import NAME
+from gateway.intake.inputs import Inputs, write_whole
+from gateway.intake.take import SOURCE
+from gateway.parts import Parts
+from gateway.problems import Problem
+from gateway.shown import show
+from jobstore.job import Job
+from jobstore.keys import MAIN
+from jobstore.moves import TERMINAL
+
+log = get_logger()
+
+WHOLE_MOST = 100  # jobs whose place in the queue is followed; of more, only what is rendered
+ENDED = frozenset({*TERMINAL, "rejected", "deleted"})
+
+
+class Followed:
+    """The dropped jobs that have not ended, by the names of their files."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Follow none yet."""
+        self._parts = parts
+        self._jobs: dict[str, str] = {}
+        self._said: dict[str, bytes] = {}
+
+    def find(self, inputs: Inputs) -> None:
+        """Take up those that were followed before this process began."""
+        with os.scandir(inputs.status) as entries:
+            names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
+        for name in names:
+            said = read(inputs.status, name)
+            if said.get("status") not in ENDED and said.get("job_id"):
+                self._jobs[name] = str(said["job_id"])
+        for source, job_id in self._parts.store.views.living_of_source(SOURCE).items():
+            self._jobs.setdefault(source.removeprefix(SOURCE), job_id)
+
+    def begin(self, inputs: Inputs, name: str, job: Job) -> None:
+        """Follow a job from now on."""
+        self._jobs[name] = job.job_id
+        self._tell(inputs, name)
+
+    def tell(self, inputs: Inputs) -> None:
+        """Write down what has changed."""
+        for name in list(self._due()):
+            self._tell(inputs, name)
+
+    def _due(self) -> Iterator[str]:
+        """Find whom there may be something to tell of."""
+        if len(self._jobs) <= WHOLE_MOST:
+            yield from self._jobs
+            return
+        queued = self._parts.store.views.queued_ids()
+        yield from (name for name, job_id in self._jobs.items() if job_id not in queued)
+
+    def _tell(self, inputs: Inputs, name: str) -> None:
+        job_id = self._jobs[name]
+        body: Mapping[str, object]
+        try:
+            shown = show(self._parts, MAIN, job_id)
+        except Problem as problem:
+            body = {"job_id": job_id, "status": "deleted", "error": str(problem)}
+            ended, tag = True, b""
+        else:
+            body, ended, tag = shown.body, shown.ended, shown.etag.encode()
+        if ended or self._said.get(name) != tag:
+            write_whole(inputs.status, name, json.dumps(body, indent=2).encode())
+            self._said[name] = tag
+        if ended:
+            self._jobs.pop(name, None)
+            self._said.pop(name, None)
+
+
+def read(folder: int, name: str) -> dict[str, object]:
+    """Read what a file of ours says; nothing, if it cannot be read."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as file:
+            said = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}

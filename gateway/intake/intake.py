@@ -1,0 +1,216 @@
+"""Taking in what is dropped: a look at the folder now and then, and whenever something changes.
+
+The watch is a hint, the look is the truth: it finds what no event told of, and a folder that was
+removed, replaced or was not there. All of it runs in a thread with an event loop of its own, so
+that neither requests nor dropped files keep each other waiting.
+"""
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import structlog
+from structlog.stdlib import get_logger
+from ulid import ULID
+
+from gateway.gate import GateUnavailable
+from gateway.intake.dropped import IGNORED, Dropped, NotYet
+from gateway.intake.ends import move_accepted, move_rejected
+from gateway.intake.follow import Followed
+from gateway.intake.inputs import Inputs
+from gateway.intake.take import take
+from gateway.parts import Parts
+from gateway.problems import Problem
+from jobstore.errors import StoreUnavailable
+from jobstore.wake import changes_in
+
+log = get_logger()
+
+NAMES_MOST = 1000  # that one look takes, so that a flood does not keep it from what it follows
+AT_ONCE = 4  # files; one may wait for a slow server to send its picture
+SOON_S = 0.5  # when something is being written
+PACE_S = 0.05  # between two looks, however much changes
+
+
+class Intake:
+    """The intake of one gateway."""
+
+    def __init__(self, parts: Parts, folder: Path) -> None:
+        """Take in what is dropped into a folder; `parts` are its own, no other loop uses them."""
+        self._parts = parts
+        self._folder = folder
+        self._followed = Followed(parts)
+        self._found = False
+        self._stuck: dict[str, Dropped] = {}
+        self._trouble: str | None = None
+        self._place: tuple[int, int] | None = None
+        self._loop = asyncio.new_event_loop()
+        self._changed = asyncio.Event()
+        self._stopping = threading.Event()
+        self._unwatched = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        self._parts.store.database.watch("changes", self._ring, self._stopping)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End in good order: what was begun is finished."""
+        self._stopping.set()
+        self._unwatched.set()
+        self._ring()
+        self._thread.join()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._live())
+
+    async def _live(self) -> None:
+        while not self._stopping.is_set():
+            self._changed.clear()
+            wait_s = await self._look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), wait_s)
+            await asyncio.sleep(PACE_S)
+
+    async def _look(self) -> float:
+        """Look once; tells in how many seconds to look again."""
+        try:
+            with Inputs.open(self._folder) as inputs:
+                check_rights(inputs)
+                self._watch(inputs)
+                again = await self._take_in(inputs)
+                self._tell(inputs)
+        except (OSError, Problem, StoreUnavailable) as error:
+            self._say(str(error) or type(error).__name__)
+            return self._parts.settings.poll_s
+        except Exception:
+            log.exception("intake.stuck")
+            return self._parts.settings.poll_s
+        self._say(None)
+        return again
+
+    async def _take_in(self, inputs: Inputs) -> float:
+        """Take in what lies there; what is stuck is left until it, or the folder, has changed."""
+        found = sorted(dropped_in(inputs), key=lambda each: (each.written_ns, each.name))
+        fresh = [each for each in found if self._stuck.get(each.name) != each]
+        names = {each.name for each in found}
+        self._stuck = {name: each for name, each in self._stuck.items() if name in names}
+        places, closed = asyncio.Semaphore(AT_ONCE), asyncio.Event()
+
+        async def in_turn(dropped: Dropped) -> bool:
+            async with places:
+                if self._stopping.is_set() or closed.is_set():
+                    return False
+                try:
+                    return await self._one(inputs, dropped)
+                except (StoreUnavailable, Problem) as error:
+                    if not isinstance(error, GateUnavailable):
+                        closed.set()  # nor would any other file be taken in
+                    raise
+
+        tried = map(in_turn, fresh[:NAMES_MOST])
+        done = await asyncio.gather(*tried, return_exceptions=True)  # none outlives the descriptors
+        inputs.sync()
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+        if len(fresh) > NAMES_MOST:
+            return 0
+        return self._parts.settings.poll_s if all(done) else SOON_S
+
+    async def _one(self, inputs: Inputs, dropped: Dropped) -> bool:
+        """Bring one file to its end; False if it has to be looked at again soon.
+
+        Raises:
+            Problem, StoreUnavailable: nothing can be taken in now.
+        """
+        request_id = str(ULID())
+        with structlog.contextvars.bound_contextvars(request_id=request_id, file=dropped.name):
+            try:
+                job = await take(self._parts, inputs.folder, dropped, time.time_ns())
+            except NotYet:
+                return False
+            except Problem as problem:
+                if problem.may_pass:
+                    raise
+                self._end(dropped, partial(self._reject, inputs, dropped, problem, request_id))
+                return True
+            self._end(dropped, partial(move_accepted, inputs, dropped, job.job_id))
+            self._followed.begin(inputs, dropped.name, job)
+        return True
+
+    def _reject(self, inputs: Inputs, dropped: Dropped, problem: Problem, request_id: str) -> None:
+        name = move_rejected(inputs, dropped, problem, request_id)
+        log.info("intake.rejected", code=problem.code, reason=str(problem), moved_to=name)
+
+    def _end(self, dropped: Dropped, move: Callable[[], None]) -> None:
+        """Move a file; one that cannot be moved is not tried again as it is."""
+        try:
+            move()
+        except OSError as error:
+            self._stuck[dropped.name] = dropped
+            log.error("intake.unmoved", error=str(error))
+
+    def _tell(self, inputs: Inputs) -> None:
+        if not self._found:
+            self._followed.find(inputs)
+            self._found = True
+        self._followed.tell(inputs)
+
+    def _watch(self, inputs: Inputs) -> None:
+        """Watch the folder that is there now; of another one before it nothing more is heard."""
+        if inputs.place == self._place:
+            return
+        self._place = inputs.place
+        self._stuck = {}
+        self._unwatched.set()
+        self._unwatched = threading.Event()
+        if inputs.is_sticky:
+            log.error("intake.doubted", reason="the folder is sticky: chmod -t it")
+        threading.Thread(target=self._hear, args=(self._unwatched,), daemon=True).start()
+
+    def _hear(self, over: threading.Event) -> None:
+        for names in changes_in(self._folder, over):
+            if any(not IGNORED.fullmatch(name) for name in names):
+                self._ring()
+
+    def _say(self, trouble: str | None) -> None:
+        """Say once that nothing can be taken in, and once that it goes on."""
+        if trouble and trouble != self._trouble:
+            log.error("intake.blocked", reason=trouble)
+        if self._trouble and not trouble:
+            self._stuck = {}
+            log.info("intake.resumed")
+        self._trouble = trouble
+
+
+def dropped_in(inputs: Inputs) -> Iterator[Dropped]:
+    """List the job files that lie in the folder, by their names alone."""
+    with os.scandir(inputs.folder) as entries:
+        for entry in entries:
+            if entry.name.lower().endswith(".json") and not IGNORED.fullmatch(entry.name):
+                with contextlib.suppress(FileNotFoundError):
+                    yield Dropped.look(inputs.folder, entry.name)
+
+
+def check_rights(inputs: Inputs) -> None:
+    """Check that files can be moved.
+
+    Raises:
+        PermissionError: they cannot: the folder is read-only, or not ours to write.
+    """
+    for folder in (inputs.folder, inputs.accepted, inputs.rejected, inputs.status):
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+            message = "the folder, or one in it, cannot be written"
+            raise PermissionError(message)
