@@ -45,16 +45,20 @@ class Wake:
 def changes_in(folder: Path, stop: threading.Event) -> Iterator[set[str]]:
     """Name what changes in a folder, as it comes; ends with the folder, or when `stop` is set.
 
-    A hint: what comes too fast is lost without a word, and when the folder is removed and made
-    again nothing more is told.
+    A hint: what comes too fast is lost without a word, names that cannot be told are left out, even
+    if none is left, and when the folder is removed and made again nothing more is told.
     """
     with contextlib.suppress(FileNotFoundError):
-        for changes in watchfiles.watch(
-            folder,
-            stop_event=stop,
-            recursive=False,
-            step=STEP_MS,
-            debounce=STEP_MS,
-            rust_timeout=500,
-        ):
-            yield {Path(path).name for _, path in changes}
+        while not stop.is_set():
+            try:
+                for changes in watchfiles.watch(
+                    folder,
+                    stop_event=stop,
+                    recursive=False,
+                    step=STEP_MS,
+                    debounce=STEP_MS,
+                    rust_timeout=500,
+                ):
+                    yield {Path(path).name for _, path in changes}
+            except RuntimeError:  # a name that is no UTF-8 ends the watch
+                yield set()

@@ -47,6 +47,7 @@ class Intake:
         self._followed = Followed(parts)
         self._found = False
         self._stuck: dict[str, Dropped] = {}
+        self._waits: dict[str, str] = {}
         self._trouble: str | None = None
         self._place: tuple[int, int] | None = None
         self._loop = asyncio.new_event_loop()
@@ -106,6 +107,7 @@ class Intake:
         fresh = [each for each in found if self._stuck.get(each.name) != each]
         names = {each.name for each in found}
         self._stuck = {name: each for name, each in self._stuck.items() if name in names}
+        self._waits = {name: reason for name, reason in self._waits.items() if name in names}
         places, closed = asyncio.Semaphore(AT_ONCE), asyncio.Event()
 
         async def in_turn(dropped: Dropped) -> bool:
@@ -139,7 +141,10 @@ class Intake:
         with structlog.contextvars.bound_contextvars(request_id=request_id, file=dropped.name):
             try:
                 job = await take(self._parts, inputs.folder, dropped, time.time_ns())
-            except NotYet:
+            except NotYet as reason:
+                if str(reason) and self._waits.get(dropped.name) != str(reason):
+                    self._waits[dropped.name] = str(reason)
+                    log.info("intake.waiting", reason=str(reason))
                 return False
             except Problem as problem:
                 if problem.may_pass:
@@ -182,7 +187,7 @@ class Intake:
 
     def _hear(self, over: threading.Event) -> None:
         for names in changes_in(self._folder, over):
-            if any(not IGNORED.fullmatch(name) for name in names):
+            if not names or any(not IGNORED.fullmatch(name) for name in names):
                 self._ring()
 
     def _say(self, trouble: str | None) -> None:

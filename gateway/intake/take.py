@@ -35,7 +35,8 @@ async def take(parts: Parts, folder: int, dropped: Dropped, now_ns: int) -> Job:
         members = parse_object(content)
     except Problem as problem:
         if dropped.changed_within(SLOWEST_NS, now_ns):
-            raise NotYet from problem
+            message = "it is no whole JSON object yet"
+            raise NotYet(message) from problem
         raise
     key = key_of(members.pop(KEY_FIELD, None), dropped.name, content)
     named = members.pop(picture.FIELD, None)
