@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from structlog.stdlib import get_logger
 
-from gateway.answers import Facts, JobStatus, Status
+from gateway.answers import Facts, JobStatus, Status, WebhookFacts
 from gateway.parts import Parts, in_thread
 from gateway.problems import Problem
 from jobstore.clock import text
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable, StoreUnavailable
-from jobstore.job import Job
+from jobstore.job import Job, Webhook
 from jobstore.keys import MAIN
 from jobstore.moves import State
 from jobstore.objects import LINK_S, Link
@@ -44,7 +44,7 @@ class Shown:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing about it will change any more, but for its link."""
+        """Whether nothing about it will change any more, but for its link and its webhook."""
         return self.job.ended_at is not None
 
 
@@ -82,6 +82,7 @@ def show(parts: Parts, key_id: str, job_id: str) -> Shown:
         "phase": job.phase,
         "eta_s": rounded(views.eta_s(job_id)),
         "video_url_expires_at": text(link.expires_at) if link else None,
+        "webhook": webhook_of(parts, job),
         **facts(job),
     }
     return Shown(job, body, etag_of(body, link))
@@ -146,6 +147,26 @@ def sign(parts: Parts, job: Job) -> Link | None:
     except (ObjectsRefused, ObjectsUnavailable) as error:
         log.error("link.refused", job_id=job.job_id, error=str(error))
         return None
+
+
+def webhook_of(parts: Parts, job: Job) -> WebhookFacts | None:
+    """Tell how the telling of a job's end goes; None if nobody is told, which costs no look."""
+    if job.webhook_url is None:
+        return None
+    webhook = parts.store.views.webhook(job.job_id) if job.ended_at is not None else None
+    if webhook is None:
+        return {"state": "waiting", "attempts": 0, "error": None, "next_at": None}
+    return webhook_facts(webhook)
+
+
+def webhook_facts(webhook: Webhook) -> WebhookFacts:
+    """Tell of a webhook what its row tells."""
+    return {
+        "state": webhook.state,
+        "attempts": webhook.attempts,
+        "error": webhook.error,
+        "next_at": text(webhook.next_at) if webhook.next_at else None,
+    }
 
 
 async def note_read(parts: Parts, key_id: str, jobs: Sequence[Job]) -> None:

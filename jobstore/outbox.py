@@ -1,4 +1,4 @@
-"""What is owed to the object storage, and paying it."""
+"""What is owed to the object storage and to those who wait for an end, and paying it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import Any
 from jobstore.database import Database
 from jobstore.errors import LeaseLost
 from jobstore.failpoints import failpoint
-from jobstore.job import Delivery, Video
+from jobstore.job import Delivery, Kind, Video
+from jobstore.moves import AT_AN_END
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,13 @@ class Outbox:
 
     database: Database
 
-    def claim(self, owner: str, host: str, lease_ms: int, now: int) -> Delivery | None:
-        """Give the row of this host that is due longest to `owner`, for `lease_ms`."""
+    def claim(
+        self, owner: str, host: str, lease_ms: int, now: int, kind: Kind = Kind.VIDEO
+    ) -> Delivery | None:
+        """Give the row of a kind that this host can pay and that is due longest to `owner`."""
         with self.database.writing() as connection:
             row = self.database.queries.claim_delivery(
-                connection, owner=owner, host=host, lease_ends_at=now + lease_ms, now=now
+                connection, owner=owner, host=host, kind=kind, lease_ends_at=now + lease_ms, now=now
             )
             failpoint("deliver.taken")
         failpoint("deliver.claimed")
@@ -41,7 +44,7 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             self._move(
                 connection,
                 "settle_delivery",
@@ -81,9 +84,33 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             self._move(connection, "bury_delivery", delivery, error=error)
             self.database.queries.lose_job(connection, job_id=delivery.job_id, error=error, now=now)
+
+    def tell(self, delivery: Delivery, now: int) -> None:
+        """Record that the receiver of a webhook has taken it.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        self.remove(delivery, now)
+        failpoint("webhook.settled")
+
+    def give_up(self, delivery: Delivery, error: str) -> None:
+        """Record that a webhook is not tried any more, until somebody asks for it.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(connection, "bury_delivery", delivery, error=error)
+        failpoint("webhook.buried")
+
+    def resend(self, job_id: str) -> bool:
+        """Owe the webhook of a job once more; tells whether there was one to be sent."""
+        with self.database.writing("outbox") as connection:
+            return self.database.queries.resend_webhook(connection, job_id=job_id) is not None
 
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Delivery]:
         """Take back the rows of dead owners and those whose lease has run out."""
@@ -108,7 +135,7 @@ def delivery_from(row: Mapping[str, Any]) -> Delivery:
     """Read a delivery out of its row."""
     return Delivery(
         job_id=row["job_id"],
-        kind=row["kind"],
+        kind=Kind(row["kind"]),
         key=row["key"],
         video=Video.at(row["path"], row["size_bytes"], row["sha256"]) if row["path"] else None,
         attempt=row["attempt"],

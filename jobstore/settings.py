@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobstore.abilities import DESCRIPTION, Abilities
 from jobstore.errors import SettingsWrong
+from jobstore.webhooks import WebhookSettings
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoint"
 PUBLISHED_MODEL = "Wan2.2-TI2V-5B"
@@ -203,7 +204,7 @@ class StorageSettings(Settings):
         return secret
 
 
-class GatewaySettings(StorageSettings, ModelSettings):
+class GatewaySettings(WebhookSettings, StorageSettings, ModelSettings):
     """What the gateway needs besides."""
 
     allow_unsafe: str = Field("", description="what is done though it is unsafe, in words")

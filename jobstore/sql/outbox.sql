@@ -6,11 +6,10 @@ INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, du
 VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, 0);
 
 -- name: owe_removal(job_id)!
--- Written in the transaction that buries the job, whose only row here is that of its video, if one
--- was ever owed; the machine that owed it removes it.
+-- Written in the transaction that buries the job; the machine that owed its video removes it.
 INSERT INTO outbox (job_id, kind, state, host, key, due_at)
 SELECT job_id, 'removal', 'owed', host, key, 0
-FROM outbox WHERE job_id = :job_id;
+FROM outbox WHERE job_id = :job_id AND kind = 'video';
 
 -- name: renew_delivery(job_id, kind, fence, lease_ends_at)^
 UPDATE outbox SET lease_ends_at = :lease_ends_at
@@ -37,6 +36,14 @@ UPDATE outbox
 SET state = 'dead', error = :error, lease_owner = NULL, lease_ends_at = NULL
 WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
 RETURNING fence;
+
+-- name: resend_webhook(job_id)^
+-- Once more, and at once, as if it had never been tried. No row back: there is none, or it is being
+-- sent at this moment.
+UPDATE outbox
+SET state = 'owed', attempt = 0, due_at = 0, error = NULL, delivered_at = NULL
+WHERE job_id = :job_id AND kind = 'webhook' AND state IN ('owed', 'delivered', 'dead')
+RETURNING job_id;
 
 -- name: rescue_deliveries(dead_owner, now)
 -- Gives back the rows of a dead owner, and those whose lease has run out.

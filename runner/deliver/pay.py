@@ -18,8 +18,9 @@ from jobstore.errors import (
     StoreUnavailable,
 )
 from jobstore.failpoints import failpoint
-from jobstore.job import Delivery, Video
+from jobstore.job import Delivery, Kind, Video
 from jobstore.objects import Objects
+from runner.deliver.webhooks import Webhooks
 from runner.stage import Stage
 
 log = get_logger()
@@ -33,11 +34,19 @@ class Pay:
 
     grace_s = 10.0  # a storage that hangs is not waited for
 
-    def __init__(self, stage: Stage, objects: Objects, dice: random.Random) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        objects: Objects,
+        dice: random.Random,
+        webhooks: Webhooks | None = None,
+    ) -> None:
         """Pay the outbox of the stage's store into `objects`; `dice` spreads the retries."""
         self.stage = stage
         self.objects = objects
         self.dice = dice
+        self.webhooks = webhooks
+        self.kinds = [kind for kind in Kind if webhooks or kind is not Kind.WEBHOOK]
         self.facts: Mapping[str, object] = {}
 
     def prepare(self) -> None:
@@ -45,10 +54,14 @@ class Pay:
         self.facts = {"state": "ready"}
 
     def run_once(self) -> bool:
-        """Pay the row that is due longest, if any."""
+        """Pay the row that is due longest, of the first kind that has any."""
+        return any(self._pay_next(kind) for kind in self.kinds)
+
+    def _pay_next(self, kind: Kind) -> bool:
         lease_ms = int(self.stage.settings.lease_s * 1000)
         outbox = self.stage.store.outbox
-        delivery = outbox.claim(self.stage.owner.owner_id, self.stage.host, lease_ms, now_ms())
+        owner, host = self.stage.owner.owner_id, self.stage.host
+        delivery = outbox.claim(owner, host, lease_ms, now_ms(), kind)
         if delivery is None:
             return False
 
@@ -73,6 +86,8 @@ class Pay:
         try:
             if delivery.video:
                 self._deliver(delivery, delivery.video)
+            elif delivery.kind is Kind.WEBHOOK:
+                self._tell(delivery)
             else:
                 self._remove(delivery)
         except OutputLost as error:
@@ -104,6 +119,11 @@ class Pay:
         failpoint("deliver.stored")
         self.stage.store.outbox.settle(delivery, stored.size_bytes, stored.sha256, now_ms())
         log.info("job.completed", key=delivery.key, size_bytes=stored.size_bytes)
+
+    def _tell(self, delivery: Delivery) -> None:
+        job = self.stage.store.views.find(delivery.job_id)
+        if job and self.webhooks:
+            self.webhooks.pay(delivery, job)
 
     def _remove(self, delivery: Delivery) -> None:
         """Remove the object of a buried job, and once more a lease later.

@@ -23,6 +23,7 @@ STATUS: JobStatus = {
     "phase": None,
     "eta_s": None,
     "video_url_expires_at": None,
+    "webhook": None,
     "progress": 0,
     "step": 0,
     "steps": 50,

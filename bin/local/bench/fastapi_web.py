@@ -69,6 +69,7 @@ def build(settings: GatewaySettings, store: Store) -> FastAPI:
             "eta_s": None if eta_s is None else round(eta_s),
             "video_url": None,
             "video_url_expires_at": None,
+            "webhook": None,
             **facts(job),
         }
 

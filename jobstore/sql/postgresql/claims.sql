@@ -24,11 +24,11 @@ FROM next
 WHERE jobs.seq = next.seq
 RETURNING jobs.*;
 
--- name: claim_delivery(owner, host, lease_ends_at, now)^
--- The row that is due longest; only the machine that has the file can pay it.
+-- name: claim_delivery(owner, host, kind, lease_ends_at, now)^
+-- The row of a kind that is due longest; only the machine that has the file can pay it.
 WITH next AS MATERIALIZED (
     SELECT seq FROM outbox
-    WHERE state = 'owed' AND due_at <= :now AND host = :host
+    WHERE state = 'owed' AND kind = :kind AND due_at <= :now AND host IN (:host, '')
     ORDER BY due_at, seq
     LIMIT 1
     FOR UPDATE SKIP LOCKED

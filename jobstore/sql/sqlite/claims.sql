@@ -20,14 +20,14 @@ WHERE seq = (
 )
 RETURNING *;
 
--- name: claim_delivery(owner, host, lease_ends_at, now)^
--- The row that is due longest; only the machine that has the file can pay it.
+-- name: claim_delivery(owner, host, kind, lease_ends_at, now)^
+-- The row of a kind that is due longest; only the machine that has the file can pay it.
 UPDATE outbox
 SET state = 'delivering', attempt = attempt + 1, fence = fence + 1,
     lease_owner = :owner, lease_ends_at = :lease_ends_at
 WHERE seq = (
     SELECT seq FROM outbox
-    WHERE state = 'owed' AND due_at <= :now AND host = :host
+    WHERE state = 'owed' AND kind = :kind AND due_at <= :now AND host IN (:host, '')
     ORDER BY due_at, seq
     LIMIT 1
 )
