@@ -3,40 +3,16 @@
 from collections.abc import Callable
 from functools import partial
 
+from battery_webhooks import WEBHOOKS
+from battery_words import claimed, completed, rendered, taken
 from contract_shop import LEASE_MS
 from history_debts import FullPlay
-from jobstore.job import Delivery, Job
+from jobstore.job import Kind
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_REST_MS
 
 Scenario = Callable[[FullPlay], object]
 MOVES = ("renew", "advance", "finish", "release", "postpone", "fail", "stop")
 DEBT_MOVES = ("renew_debt", "settle", "postpone_debt", "lose")
-
-
-def claimed(play: FullPlay, owner: str = "A", host: str = "H") -> Job:
-    play.accept()
-    job = play.claim(owner, host)
-    assert job
-    return job
-
-
-def rendered(play: FullPlay, host: str = "H") -> Job:
-    job = claimed(play)
-    play.finish(job, host)
-    return job
-
-
-def taken(play: FullPlay, owner: str = "D") -> Delivery:
-    rendered(play)
-    delivery = play.take(owner)
-    assert delivery
-    return delivery
-
-
-def completed(play: FullPlay) -> str:
-    delivery = taken(play)
-    play.settle(delivery)
-    return delivery.job_id
 
 
 def one_of_two(play: FullPlay, move: str) -> None:
@@ -203,7 +179,7 @@ def pruned(play: FullPlay) -> None:
     play.accept()
     play.prune(play.now - 1000)
     play.prune(play.now)
-    delivery = play.take()
+    delivery = play.take(kind=Kind.REMOVAL)
     assert delivery
     play.settle(delivery)
     play.prune(play.now)
@@ -246,13 +222,13 @@ def other_kind_of_debt(play: FullPlay, move: str) -> None:
     assert again
     play.settle(again)
     play.delete(again.job_id)
-    play.take("E")
+    play.take("E", kind=Kind.REMOVAL)
     getattr(play, move)(delivery)
 
 
 def removal_given_up(play: FullPlay) -> None:
     play.delete(completed(play))
-    removal = play.take()
+    removal = play.take(kind=Kind.REMOVAL)
     assert removal
     play.lose(removal)
 
@@ -291,4 +267,5 @@ BATTERY: list[Scenario] = [
         for move in DEBT_MOVES
         for play in (closed_debt, other_kind_of_debt)
     ),
+    *WEBHOOKS,
 ]

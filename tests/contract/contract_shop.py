@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from jobstore.job import Arrival, Delivery, Job, Request, Video
+from jobstore.job import Arrival, Delivery, Job, Kind, Request, Video
 from jobstore.store import Store
 
 LEASE_MS = 60_000
@@ -30,10 +30,13 @@ class Shop:
         key_id: str = "main",
         *,
         retried: bool = False,
+        webhook_url: str | None = None,
     ) -> Job:
         asked = request or self.ask()
         again = (idempotency_key, request_hash)
-        arrival = Arrival(job_id, asked, "test", key_id, *again, priority, retried)
+        arrival = Arrival(
+            job_id, asked, "test", key_id, *again, priority, retried, webhook_url=webhook_url
+        )
         return self.store.jobs.accept(arrival, now)[0]
 
     def claim(self, owner: str = "A", now: int = 2000, host: str = "H") -> Job:
@@ -53,14 +56,17 @@ class Shop:
         """Make up one video of many."""
         return Video.at(f"outputs/{number}.mp4", 1000 + number, SHA)
 
-    def take(self, now: int = 4000, host: str = "H", owner: str = "D") -> Delivery:
-        delivery = self.store.outbox.claim(owner, host, LEASE_MS, now)
+    def take(
+        self, now: int = 4000, host: str = "H", owner: str = "D", kind: Kind = Kind.VIDEO
+    ) -> Delivery:
+        delivery = self.store.outbox.claim(owner, host, LEASE_MS, now, kind)
         assert delivery
         return delivery
 
     def settled(self, now: int = 4000, host: str = "H") -> bool:
         """Tell that nothing is owed."""
-        return self.store.outbox.claim("idle", host, LEASE_MS, now) is None
+        claim = self.store.outbox.claim
+        return not any(claim("idle", host, LEASE_MS, now, kind) for kind in Kind)
 
     def complete(self, job_id: str = "J1") -> Job:
         """Bring a job all the way."""

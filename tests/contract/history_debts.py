@@ -3,7 +3,7 @@
 from contract_shop import LEASE_MS, SHA
 from history_play import Play
 from history_rows import Claim
-from jobstore.job import Delivery
+from jobstore.job import Delivery, Kind
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.moves import TERMINAL
 
@@ -17,14 +17,20 @@ def owed(delivery: Delivery) -> Claim:
 class FullPlay(Play):
     """A history of jobs and of what is owed for them."""
 
-    def take(self, owner: str = "D", host: str = "H", lease_ms: int = LEASE_MS) -> Delivery | None:
+    def take(
+        self,
+        owner: str = "D",
+        host: str = "H",
+        lease_ms: int = LEASE_MS,
+        kind: Kind = Kind.VIDEO,
+    ) -> Delivery | None:
         def real() -> Claim | None:
-            delivery = self.store.outbox.claim(owner, host, lease_ms, self.now)
+            delivery = self.store.outbox.claim(owner, host, lease_ms, self.now, kind)
             self.deliveries += [delivery] if delivery else []
             return owed(delivery) if delivery else None
 
         ends_at = self.now + lease_ms
-        claim = self.same(lambda: self.model.take(owner, host, ends_at, self.now), real)
+        claim = self.same(lambda: self.model.take(owner, host, ends_at, self.now, kind), real)
         return self.deliveries[-1] if claim else None
 
     def renew_debt(self, delivery: Delivery) -> None:
@@ -53,9 +59,20 @@ class FullPlay(Play):
         )
 
     def lose(self, delivery: Delivery) -> None:
+        """Give up: the job of a video fails, that of a webhook has ended already."""
+
+        def real() -> None:
+            if delivery.kind is Kind.WEBHOOK:
+                self.store.outbox.give_up(delivery, "lost")
+            else:
+                self.store.outbox.lose(delivery, "lost", self.now)
+
+        self.same(lambda: self.model.lose(owed(delivery), self.now), real)
+
+    def resend(self, job_id: str) -> None:
         self.same(
-            lambda: self.model.lose(owed(delivery), self.now),
-            lambda: self.store.outbox.lose(delivery, "lost", self.now),
+            lambda: self.model.resend(job_id),
+            lambda: self.store.outbox.resend(job_id),
         )
 
     def rescue_debts(self, *dead: str) -> None:
@@ -75,8 +92,9 @@ class FullPlay(Play):
             while job := self.claim(host=host):
                 self.finish(job, host)
         for host in HOSTS:
-            while delivery := self.take(host=host):
-                self.settle(delivery)
+            for kind in Kind:
+                while delivery := self.take(host=host, kind=kind):
+                    self.settle(delivery)
         for job_id in accepted:
             row = self.watch.last.jobs[job_id]
             assert row["state"] in TERMINAL, "every job comes to its end"

@@ -170,7 +170,9 @@ class Model:
         job = self.job(job_id)
         if job is None or job.state not in TERMINAL or job.deleted_at is not None:
             return False
-        self.accept(JobRow(again_id, job.priority, 0, now, now, retry_of=job_id))
+        again = JobRow(again_id, job.priority, 0, now, now, retry_of=job_id)
+        again.webhook_url = job.webhook_url
+        self.accept(again)
         return True
 
     def delete(self, job_id: str, now: int) -> bool:
@@ -178,8 +180,8 @@ class Model:
         if job is None or job.state not in TERMINAL or job.deleted_at is not None:
             return False
         job.deleted_at = now
-        owed = [debt for debt in self.debts if debt.job_id == job_id]
-        self.debts += [DebtRow(job_id, "removal", debt.host, 0) for debt in owed]
+        videos = [debt for debt in self.debts if debt.job_id == job_id and debt.kind == "video"]
+        self.debts += [DebtRow(job_id, "removal", debt.host, 0) for debt in videos]
         return True
 
     def prune(self, before: int, most: int) -> int:
@@ -196,9 +198,10 @@ class Model:
             del self.events[job_id]
         return len(gone)
 
-    def take(self, owner: str, host: str, ends_at: int, now: int) -> Claim | None:
+    def take(self, owner: str, host: str, ends_at: int, now: int, kind: str) -> Claim | None:
         due = [debt for debt in self.debts if debt.state == "owed" and debt.due_at <= now]
-        debt = min((debt for debt in due if debt.host == host), key=_due_at, default=None)
+        payable = [debt for debt in due if debt.host in {host, ""} and debt.kind == kind]
+        debt = min(payable, key=_due_at, default=None)
         if debt is None:
             return None
         debt.state, debt.lease_owner, debt.lease_ends_at = "delivering", owner, ends_at
@@ -228,6 +231,14 @@ class Model:
         if claim.kind == "video" and job:
             self._move(job, State.FAILED, now)
             job.error_code, job.error = "output_lost", "lost"
+
+    def resend(self, job_id: str) -> bool:
+        for debt in self.debts:
+            if (debt.job_id, debt.kind) == (job_id, "webhook") and debt.state != "delivering":
+                debt.state, debt.attempt, debt.due_at = "owed", 0, 0
+                debt.error = debt.delivered_at = None
+                return True
+        return False
 
     def rescue_debts(self, dead: Iterable[str | None], now: int) -> list[str]:
         taken = [
@@ -261,6 +272,8 @@ class Model:
             job.lease_owner = job.lease_host = job.lease_ends_at = None
         if state in TERMINAL:
             job.ended_at = now
+            if job.webhook_url:
+                self.debts.append(DebtRow(job.job_id, "webhook", "", 0))
 
 
 def _is_orphan(job: JobRow, dead: str, now: int) -> bool:

@@ -21,12 +21,13 @@ from contract_shop import LEASE_MS, Ask
 from history_debts import HOSTS, FullPlay, owed
 from history_play import Figures, held, hurry
 from jobstore.arrivals import RETRIED_MS
-from jobstore.job import Delivery, Job
+from jobstore.job import Delivery, Job, Kind
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.store import Store
 
 SHORT, LONG = 100, 1000  # histories on each database
 STEPS = 80
+HOOK = "https://hooks.example/"
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ owners = st.sampled_from("ABC")
 payers = st.sampled_from("DE")
 hosts = st.sampled_from(HOSTS)
 leases = st.sampled_from([LEASE_MS, 1000])
+kinds = st.sampled_from(Kind)
 pick = st.integers(0, 5)  # counted from the newest
 spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, RETRIED_MS, -3000, -LEASE_MS])
 claim_moves = st.sampled_from(["renew", "advance", "release", "fail", "postpone", "stop"])
@@ -73,6 +75,14 @@ class Histories(RuleBasedStateMachine):
     @rule(priority=st.integers(-1, 2))
     def accept(self, priority: int) -> None:
         self.play.accept(priority)
+
+    @rule()
+    def accept_with_webhook(self) -> None:
+        self.play.accept(webhook_url=HOOK)
+
+    @rule(back=pick)
+    def resend(self, back: int) -> None:
+        self.play.resend(self.job_id(back))
 
     @rule(key=st.sampled_from("KL"), digest=st.sampled_from("12"))
     def accept_with_key(self, key: str, digest: str) -> None:
@@ -146,9 +156,9 @@ class Histories(RuleBasedStateMachine):
     def delete(self, back: int) -> None:
         self.play.delete(self.job_id(back))
 
-    @rule(owner=payers, host=hosts, lease_ms=leases)
-    def take(self, owner: str, host: str, lease_ms: int) -> None:
-        self.play.take(owner, host, lease_ms)
+    @rule(owner=payers, host=hosts, lease_ms=leases, kind=kinds)
+    def take(self, owner: str, host: str, lease_ms: int, kind: Kind) -> None:
+        self.play.take(owner, host, lease_ms, kind)
 
     @precondition(has_deliveries)
     @rule(move=debt_moves, back=pick)
