@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from calling import RED, Calling
+from jobstore.job import Kind
 
 
 def listed(api: Calling, **query: Any) -> Any:
@@ -143,7 +144,7 @@ def test_a_deleted_job_is_gone_for_everybody(api: Calling) -> None:
         ("POST", f"/jobs/{job_id}/retry"),
     ]:
         assert api.code(api.http.request(method, path)) == (410, "job_deleted"), path
-    removal = api.store.outbox.claim("D", "H", 60_000, 10**15)
+    removal = api.store.outbox.claim("D", "H", 60_000, 10**15, Kind.REMOVAL)
     assert removal
     assert (removal.kind, removal.job_id) == ("removal", job_id)
 

@@ -26,7 +26,7 @@ def told(play: FullPlay, owner: str = "D", host: str = "H") -> Delivery:
 
 
 def of_every_end(play: FullPlay) -> None:
-    """Cancelled, stopped, released for good, failed, crashed, completed, lost: each is told once."""
+    """Cancelled, stopped, released, failed, crashed, completed, lost: each is told once."""
     ended(play)
     for end in ("stop", "release", "fail", "settle", "lose"):
         job_id = play.accept(webhook_url=HOOK)

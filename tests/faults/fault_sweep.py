@@ -16,6 +16,7 @@ STORE = (
     *("finish.rendered", "finish.owed", "finish.committed"),
     *("deliver.taken", "deliver.claimed"),
     *("settle.delivered", "settle.completed", "settle.committed"),
+    *("webhook.settled", "webhook.buried"),
     *("delete.buried", "prune.events", "prune.outbox", "prune.job", "prune.committed"),
 )
 RECOVERY = ("rescue.taken",)
@@ -23,7 +24,7 @@ AROUND = (
     *("accept.staged", "accept.committed"),
     *("render.encoded", "render.described", "render.published", "render.adopted"),
     "checkpoint.written",
-    *("deliver.stored", "removal.done"),
+    *("deliver.stored", "removal.done", "webhook.sent"),
 )
 
 SETUP = (
@@ -46,8 +47,11 @@ def check(url: str, folder: Path) -> None:
     fences = [event.fence for event in store.views.history("new")]
     assert fences == sorted(fences)
     with store.database.reading() as connection:
-        left = connection.execute("SELECT job_id, state FROM outbox").fetchall()
-        assert [(row["job_id"], row["state"]) for row in left] == [("new", "delivered")]
+        left = connection.execute("SELECT job_id, kind, state FROM outbox ORDER BY seq").fetchall()
+        kinds = ("video", "webhook")
+        assert [tuple(dict(row).values()) for row in left] == [
+            ("new", kind, "delivered") for kind in kinds
+        ]
         if url.startswith("sqlite"):
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     store.close()
