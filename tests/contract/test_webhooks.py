@@ -1,7 +1,7 @@
 """Webhooks: owed once at every end, and whoever delivers is woken; listed, and sent once more."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,9 +95,11 @@ class Heard(Interrupted):
         super().__init__(database, lambda: None)
         self.woken: list[tuple[str, ...]] = []
 
-    def writing(self, *wakes: str) -> AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def writing(self, *wakes: str) -> Iterator[Any]:
         self.woken.append(wakes)
-        return super().writing(*wakes)
+        with super().writing(*wakes) as connection:
+            yield connection
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
