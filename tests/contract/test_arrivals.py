@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,6 @@ from interrupted import Interrupted
 from jobstore.arrivals import RETRIED_MS
 from jobstore.job import Arrival
 from jobstore.jobs import Jobs
-from jobstore.store import Store
 
 
 def test_a_library_that_heard_nothing_gets_its_job(shop: Shop) -> None:
@@ -92,37 +90,6 @@ def test_a_hundred_requests_with_one_key_are_one_job(shop: Shop, ask: Ask) -> No
     assert len({job_id for job_id, _ in answers}) == 1
     assert sum(new for _, new in answers) == 1
     assert len(shop.store.views.page(100)) == 1
-
-
-def test_a_store_of_an_older_wan22_is_brought_up_to_date(
-    shop: Shop, url: str, tmp_path: Path
-) -> None:
-    """Its jobs are taken as known to their callers: what they ask for was not hashed then."""
-    shop.accept("J1", request_hash="1")
-    with shop.store.database.writing() as connection:
-        for statement in OLDER:
-            connection.execute(statement)
-    shop.store.close()
-    again = Store.open(url, tmp_path / "wake")
-    job = again.views.find("J1")
-    assert job
-    assert not job.unread
-    retried = Arrival("J2", shop.ask(), "test", "main", None, "1", retried=True)
-    assert again.jobs.accept(retried, 1000)[0].job_id == "J2"
-    again.close()
-
-
-# What every migration after the first has made, undone.
-OLDER = (
-    "DROP INDEX jobs_live_by_key",
-    "DROP TABLE keys",
-    "ALTER TABLE jobs DROP COLUMN remix_of",
-    "DROP INDEX jobs_unread",
-    "DROP INDEX jobs_retried",
-    "DROP INDEX jobs_in_state",
-    "ALTER TABLE jobs DROP COLUMN unread_hash",
-    "DELETE FROM migrations WHERE number > 1",
-)
 
 
 def test_two_who_retry_at_once_get_the_same_job(shop: Shop) -> None:

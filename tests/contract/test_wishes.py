@@ -4,6 +4,7 @@ import pytest
 
 from contract_shop import LEASE_MS, Shop
 from jobstore.errors import LeaseLost
+from jobstore.job import Kind
 from jobstore.moves import State
 
 
@@ -102,7 +103,7 @@ def test_a_deleted_job_leaves_a_tombstone_and_owes_a_removal(shop: Shop) -> None
     assert buried
     assert buried.deleted_at == 9000
     assert shop.store.views.page(10) == []
-    removal = shop.take(9000)
+    removal = shop.take(9000, kind=Kind.REMOVAL)
     assert (removal.kind, removal.video, removal.key) == ("removal", None, buried.object_key)
     shop.store.outbox.remove(removal, 9500)
     assert shop.settled(10**9)
@@ -134,7 +135,7 @@ def test_pruning_forgets_what_ended_long_ago_and_owes_nothing(shop: Shop) -> Non
     assert shop.store.views.find("J1") is None
     assert shop.history("J1") == []
     assert shop.store.views.find("J2"), "its removal is still owed"
-    shop.store.outbox.remove(shop.take(6000), 6500)
+    shop.store.outbox.remove(shop.take(6000, kind=Kind.REMOVAL), 6500)
     assert shop.store.jobs.prune(5001) == 1
     assert shop.found("J3").state is State.QUEUED
 
