@@ -9,6 +9,7 @@ delivered_at, teardown  # a column that a model of the tables has; called by hyp
 forward, do_classifier_free_guidance  # called by torch; read by the pipelines
 index_for_timestep  # called by the scheduler itself
 protocol_version, do_HEAD, do_PUT, close_connection, log_message  # read and called by http.server
+do_POST  # called by it as well
 connect_tcp, start_tls, get_extra_info  # called by httpcore2
 timeout, local_address, socket_options  # passed by it
 num_tickets  # read by ssl

@@ -46,6 +46,7 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
         asked.priority,
         sender.retried,
         asked.remix_of,
+        asked.webhook_url or parts.settings.webhook_url,
     )
     new = False
     try:

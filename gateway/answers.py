@@ -64,6 +64,33 @@ class Upload(TypedDict):
     next_at: str | None
 
 
+class WebhookFacts(TypedDict):
+    """How the telling of a job's end goes: `waiting` until there is one, `dead` once given up.
+
+    `next_at`: when it is tried again, after a failure.
+    """
+
+    state: Literal["waiting", "owed", "delivering", "delivered", "dead"]
+    attempts: int
+    error: str | None
+    next_at: str | None
+
+
+class JobWebhook(WebhookFacts):
+    """The same, and of which job."""
+
+    job_id: str
+
+
+class WebhookPage(TypedDict):
+    """Webhooks; `last_id` as `after` gets those behind them."""
+
+    data: list[JobWebhook]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
 class JobStatus(Facts):
     """A job as it is now: its place, an estimate, and, once it is completed, a signed link."""
 
@@ -72,6 +99,7 @@ class JobStatus(Facts):
     upload: Upload | None
     video_url: str | None
     video_url_expires_at: str | None
+    webhook: WebhookFacts | None
 
 
 class Page(TypedDict):

@@ -10,10 +10,11 @@ from gateway.gate import GateUnavailable, admit
 from gateway.parts import Parts, in_thread
 from gateway.pictures import Picture, PictureRefused, decode_base64
 from gateway.problems import Fault, Problem, faults_of
+from gateway.targets import target_faults
 from gateway.wanted import Wanted
 from jobstore.abilities import Abilities
 from jobstore.errors import FetchRefused, StoreUnavailable
-from jobstore.job import Request
+from jobstore.job import Job, Request
 
 MEMBERS_LIMIT = 20  # of a body, whatever they are: each unknown one is told in the answer
 
@@ -22,7 +23,7 @@ MEMBERS_LIMIT = 20  # of a body, whatever they are: each unknown one is told in 
 class Asked:
     """A request that was checked, with its picture, and a hash of all that was asked.
 
-    `remix_of`: the job that it is a remix of.
+    `remix_of`: the job that it is a remix of. `webhook_url`: where its end is told.
     """
 
     request: Request
@@ -30,6 +31,7 @@ class Asked:
     digest: str
     priority: int = 0
     remix_of: str | None = None
+    webhook_url: str | None = None
 
 
 async def ask(parts: Parts, body: Body) -> Asked:
@@ -39,6 +41,7 @@ async def ask(parts: Parts, body: Body) -> Asked:
         Problem: with every fault of it, not only the first; or pictures cannot be looked at now.
     """
     wanted, faults = validated(body, parts.abilities)
+    faults += target_faults(parts.settings, body.members.get("webhook_url"))
     field = next(iter(sources(body)), "")
     content = picture = None
     try:
@@ -59,7 +62,13 @@ async def ask(parts: Parts, body: Body) -> Asked:
         raise Problem(faults)
     request = wanted.resolve(picture.size if picture else None, parts.abilities)
     fetched = field == "image_url"  # what lies there may change: it is the URL that was asked for
-    return Asked(request, picture, wanted.digest(None if fetched else content), wanted.priority)
+    return Asked(
+        request,
+        picture,
+        wanted.digest(None if fetched else content),
+        wanted.priority,
+        webhook_url=wanted.webhook_url,
+    )
 
 
 def validated(body: Body, can: Abilities) -> tuple[Wanted | None, list[Fault]]:
@@ -110,13 +119,16 @@ def sent_picture(body: Body) -> bytes | None:
     return body.file
 
 
-def remixed(request: Request, prompt: str, remix_of: str, can: Abilities) -> Asked:
+def remixed(job: Job, prompt: str, key_id: str, can: Abilities) -> Asked:
     """Ask for the same as a job did, with another prompt.
+
+    Where its end was told, that of the remix is as well, unless another key asks for it.
 
     Raises:
         ValidationError: the prompt is none.
     """
     wanted = Wanted.model_validate({"prompt": prompt}, context=can)
-    digest = hashlib.sha256(f"remix {remix_of} {wanted.prompt}".encode()).hexdigest()
-    another = request.model_copy(update={"prompt": wanted.prompt})
-    return Asked(another, None, digest, remix_of=remix_of)
+    digest = hashlib.sha256(f"remix {job.job_id} {wanted.prompt}".encode()).hexdigest()
+    another = job.request.model_copy(update={"prompt": wanted.prompt})
+    webhook_url = job.webhook_url if job.key_id == key_id else None
+    return Asked(another, None, digest, remix_of=job.job_id, webhook_url=webhook_url)

@@ -11,6 +11,7 @@ from gateway.answers import (
     VideoDeleted,
     VideoJob,
     VideoPage,
+    WebhookPage,
 )
 from gateway.call import Answer, Call, Header
 from gateway.capabilities import capabilities
@@ -35,11 +36,13 @@ from gateway.videos import (
     retrieve_video,
 )
 from gateway.wanted import Wanted
+from gateway.webhooks import Undelivered, list_webhooks, resend
 
 JOB = ("job_unknown", "job_deleted")
 BODY = ("json_broken", "form_broken", "media_type_wrong", "body_too_large", "disk_full")
 FIELDS = ("field_missing", "field_unknown", "field_wrong", "request_invalid")
 PICTURES = ("image_invalid", "image_fetch_failed", "pictures_unavailable")
+HOOKS = ("webhook_refused", "webhook_unsigned")
 AGAIN = ("idempotency_key_wrong", "idempotency_key_reused")
 CROWDED = ("queue_full", "key_queue_full", "key_busy")
 BYTES = ("video_missing", "job_unfinished", "range_wrong", "storage_unavailable")
@@ -80,7 +83,7 @@ CALLS = (
         generate,
         "Send a job. A picture comes as base64, or as the file `image` of a form.",
         {202: TAKEN},
-        (*BODY, *FIELDS, *PICTURES, *AGAIN, *CROWDED),
+        (*BODY, *FIELDS, *PICTURES, *HOOKS, *AGAIN, *CROWDED),
         body=Wanted,
         part=PICTURE,
         headers=KEYED,
@@ -162,6 +165,25 @@ CALLS = (
         headers=SPAN,
     ),
     Call(
+        "POST",
+        "/jobs/{job_id:job}/webhook",
+        "resend_webhook",
+        resend,
+        "Send the webhook of a job that has ended once more.",
+        {202: Answer("It will be sent.", JobStatus)},
+        (*JOB, "job_unfinished", "webhook_missing"),
+    ),
+    Call(
+        "GET",
+        "/webhooks",
+        "list_webhooks",
+        list_webhooks,
+        "List webhooks that did not get through, those of the newest ends first.",
+        {200: Answer("A page.", WebhookPage)},
+        (*FIELDS, "job_unknown"),
+        query=Undelivered,
+    ),
+    Call(
         "GET",
         "/capabilities",
         "capabilities",
@@ -176,7 +198,7 @@ CALLS = (
         create_video,
         "Send a job, as the clients of OpenAI do; all fields of `POST /generate` are taken too.",
         {200: Answer("The job.", VideoJob, headers=POLLED)},
-        (*BODY, *FIELDS, *PICTURES, *AGAIN, *CROWDED),
+        (*BODY, *FIELDS, *PICTURES, *HOOKS, *AGAIN, *CROWDED),
         body=VideoWanted,
         part="input_reference",
         headers=KEYED,

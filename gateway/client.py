@@ -101,12 +101,7 @@ class Client:
         Args:
             query: `status`, `order` ("asc": the oldest first), `limit` (of a page), `after`.
         """
-        while True:
-            page = self._answer(self._http.get("/jobs", params=query))
-            yield from page["data"]
-            if not page["has_more"]:
-                return
-            query["after"] = page["last_id"]
+        yield from self._pages("/jobs", query)
 
     def cancel(self, job_id: str) -> Answer:
         """Cancel a job; one that is being rendered ends a little later."""
@@ -119,6 +114,18 @@ class Client:
     def delete(self, job_id: str) -> Answer:
         """Delete a job that has ended, and its video."""
         return self._answer(self._http.delete(f"/jobs/{job_id}"))
+
+    def webhooks(self, **query: str | int) -> Iterator[Answer]:
+        """List webhooks that did not get through, page after page.
+
+        Args:
+            query: `state` ("dead", "owed" or "delivering"), `limit` (of a page), `after`.
+        """
+        yield from self._pages("/webhooks", query)
+
+    def resend(self, job_id: str) -> Answer:
+        """Send the webhook of a job that has ended once more."""
+        return self._answer(self._http.post(f"/jobs/{job_id}/webhook"))
 
     def events(self, job_id: str, after: int = 0) -> Iterator[tuple[str, Answer]]:
         """Hear what happens to a job (`state`, `progress`, `ended`), as it happens.
@@ -178,6 +185,14 @@ class Client:
         with httpx2.stream("GET", video_url, timeout=30, trust_env=trust_env) as response:
             response.raise_for_status()
             keep(response, file)
+
+    def _pages(self, path: str, query: dict[str, str | int]) -> Iterator[Answer]:
+        while True:
+            page = self._answer(self._http.get(path, params=query))
+            yield from page["data"]
+            if not page["has_more"]:
+                return
+            query["after"] = page["last_id"]
 
     @staticmethod
     def _answer(response: httpx2.Response) -> Answer:

@@ -73,6 +73,8 @@ class Figures:
         owed.add_metric(["no"], backlog.owed - backlog.failing)
         owed.add_metric(["yes"], backlog.failing)
         yield owed
+        about = "Webhooks that were given up."
+        yield gauge("wan22_webhooks_dead", about, backlog.untold)
 
     def _stages(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("wan22_stage_up", "Whether a stage beats.", labels=["stage"])

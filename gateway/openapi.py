@@ -186,7 +186,9 @@ def both(members: Schema) -> Schema:
     return {"required": list(members), "properties": members}
 
 
-NUMBERED_TWICE = both({"num_frames": {"type": "integer"}, "seconds": {"type": "number"}})
+NUMBERED_TWICE = both(
+    {"num_frames": {"type": "integer"}, "seconds": {"type": ["number", "string"]}}
+)
 
 
 def form_of(schema: Schema, part: str) -> Schema:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from structlog.stdlib import get_logger
 
-from gateway.answers import Facts, JobStatus, Status, Upload
+from gateway.answers import Facts, JobStatus, Status, Upload, WebhookFacts
 from gateway.parts import Parts, in_thread
 from gateway.problems import Problem
 from jobstore.clock import now_ms, text
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable, StoreUnavailable
-from jobstore.job import Job, Video
+from jobstore.job import Job, Video, Webhook
 from jobstore.keys import MAIN
 from jobstore.moves import State
 from jobstore.objects import LINK_S, Link
@@ -44,7 +44,7 @@ class Shown:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing about it will change any more, but for its link."""
+        """Whether nothing about it will change any more, but for its link and its webhook."""
         return self.job.ended_at is not None
 
 
@@ -84,6 +84,7 @@ def show(parts: Parts, key_id: str, job_id: str) -> Shown:
         "eta_s": rounded(views.eta_s(job_id)) if job.ended_at is None else None,
         "upload": upload(parts, job),
         "video_url_expires_at": text(link.expires_at) if link else None,
+        "webhook": webhook_of(parts, job),
         **facts(job),
     }
     return Shown(job, body, etag_of(body, link))
@@ -163,6 +164,26 @@ def upload(parts: Parts, job: Job) -> Upload | None:
         "sent_bytes": going.sent_bytes,
         "attempts": going.attempts,
         "next_at": text(going.next_at) if going.next_at else None,
+    }
+
+
+def webhook_of(parts: Parts, job: Job) -> WebhookFacts | None:
+    """Tell how the telling of a job's end goes; None if nobody is told, which costs no look."""
+    if job.webhook_url is None:
+        return None
+    webhook = parts.store.views.webhook(job.job_id) if job.ended_at is not None else None
+    if webhook is None:
+        return {"state": "waiting", "attempts": 0, "error": None, "next_at": None}
+    return webhook_facts(webhook)
+
+
+def webhook_facts(webhook: Webhook) -> WebhookFacts:
+    """Tell of a webhook what its row tells."""
+    return {
+        "state": webhook.state,
+        "attempts": webhook.attempts,
+        "error": webhook.error,
+        "next_at": text(webhook.next_at) if webhook.next_at else None,
     }
 
 

@@ -56,7 +56,7 @@ async def remix_video(request: Request) -> Response:
     source = await in_thread(parts.reads, seen, *job_asked(request))
     try:
         prompt = Remix.model_validate(members).prompt
-        asked = remixed(source.request, prompt, source.job_id, parts.abilities)
+        asked = remixed(source, prompt, sender.key_id, parts.abilities)
     except ValidationError as error:
         raise Problem(faults_of(error, Remix)) from error
     repeatable(parts, source)

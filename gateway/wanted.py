@@ -41,6 +41,8 @@ BASE64: dict[str, JsonValue] = {
     "contentMediaType": "image/png, image/jpeg, image/webp",
 }
 
+URL: dict[str, JsonValue] = {"format": "uri", "pattern": "^https?://"}
+
 
 def whole(value: object) -> object:
     """Take 8.0 for 8: JSON does not tell them apart."""
@@ -109,6 +111,9 @@ class Wanted(BaseModel):
 
     priority: Annotated[int, Field(ge=-PRIORITY_LIMIT, le=PRIORITY_LIMIT), WHOLE] = 0
     """The highest is rendered first."""
+
+    webhook_url: Annotated[str, Field(json_schema_extra=URL)] | None = None
+    """Where the end of the job is told, by a signed POST."""
 
     metadata: Annotated[dict[Name, Value], Field(max_length=METADATA_LIMIT)] = {}
     """The caller's own, given back with the job."""

@@ -43,6 +43,7 @@ def take_in(queries: Any, connection: Any, arrival: Arrival, now: int) -> tuple[
         unread_hash=unread_hash,
         remix_of=arrival.remix_of,
         priority=arrival.priority,
+        webhook_url=arrival.webhook_url,
         now=now,
     )
     failpoint("accept.inserted")

@@ -1,7 +1,7 @@
-"""Fetching from strangers' URLs, without going where they have no business."""
+"""Fetching from strangers' URLs, and sending to them, without going where they have no business."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,11 +23,12 @@ FRAMES = 8  # one byte in so many may be what TLS and chunks add to a body
 PIECES_LIMIT = 1 << 16  # of a body: each costs time of ours, however small it is
 DETAIL_LIMIT = 200  # characters
 HEADERS = (
-    (b"Accept", b"image/png, image/jpeg, image/webp, */*;q=0.1"),
     (b"Accept-Encoding", b"identity"),  # few bytes from the wire could be many otherwise
     (b"Connection", b"close"),
     (b"User-Agent", b"wan22"),
 )
+ACCEPT = (b"Accept", b"image/png, image/jpeg, image/webp, */*;q=0.1")
+SEND_S = 10.0  # for all of sending: the name, the connection, TLS, and the head of the answer
 BROKEN = (
     OSError,
     ValueError,
@@ -79,7 +80,7 @@ class Fetcher:
             place = self._reach.url(url)
             while True:
                 site = f"{place.scheme}://{place.netloc.decode('ascii')}"
-                with self._answer(place, allowance) as answer:
+                with self._answer(place, allowance, "GET", (ACCEPT, *HEADERS)) as answer:
                     if answer.status not in REDIRECTS:
                         return take(answer, terms, allowance)
                     place = self._reach.url(target(place, answer, left))
@@ -87,6 +88,22 @@ class Fetcher:
         except FetchRefused as error:
             log.info("fetch.refused", site=site, reason=error.reason, detail=error.detail)
             raise
+
+    def send(
+        self, url: str, content: bytes, headers: Mapping[str, str], deadline_s: float = SEND_S
+    ) -> int:
+        """Send bytes to a URL and tell the status of the answer, whose body is left unread.
+
+        A redirect is a status like others: nobody follows it.
+
+        Raises:
+            FetchRefused: no answer can be had from there; it holds the reason, for the log.
+        """
+        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+        fields.append((b"Content-Length", b"%d" % len(content)))
+        allowance, place = Allowance(deadline_s), self._reach.url(url)
+        with self._answer(place, allowance, "POST", (*HEADERS, *fields), content) as answer:
+            return answer.status
 
     def client(self, allowance: Allowance) -> httpcore2.ConnectionPool:
         """Open a client for one exchange, which goes only where it may, as long as it may.
@@ -97,7 +114,14 @@ class Fetcher:
         return httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=guard)
 
     @contextmanager
-    def _answer(self, place: httpx2.URL, allowance: Allowance) -> Iterator[httpcore2.Response]:
+    def _answer(
+        self,
+        place: httpx2.URL,
+        allowance: Allowance,
+        method: str,
+        headers: tuple[tuple[bytes, bytes], ...],
+        content: bytes | None = None,
+    ) -> Iterator[httpcore2.Response]:
         """Ask one server; whatever breaks on the way is a refusal."""
         url = httpcore2.URL(
             scheme=place.raw_scheme,
@@ -105,11 +129,11 @@ class Fetcher:
             port=port_of(place),
             target=place.raw_path,
         )
-        headers = [(b"Host", place.netloc), *HEADERS]
+        fields = [(b"Host", place.netloc), *headers]
         try:
             with (
                 self.client(allowance) as client,
-                client.stream("GET", url, headers=headers) as answer,
+                client.stream(method, url, headers=fields, content=content) as answer,
             ):
                 yield answer
         except TimeoutError as error:

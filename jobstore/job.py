@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -84,7 +84,7 @@ class Arrival:
 
     `request_hash` stands for everything that was asked; it is there if `idempotency_key` is.
     `retried`: a client library says that it sends the request again by itself. `remix_of`: the job
-    whose request this is, but for the prompt.
+    whose request this is, but for the prompt. `webhook_url`: where its end is told.
     """
 
     job_id: str
@@ -96,6 +96,7 @@ class Arrival:
     priority: int = 0
     retried: bool = False
     remix_of: str | None = None
+    webhook_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Job:
 
     `progress` is percent of the whole and never goes back; `step` is where the render stands, or
     stood when it was given back; `spent_ms` is how long it was rendered, in all claims together.
-    `unread`: as far as can be told, its caller has not learnt its id.
+    `unread`: as far as can be told, its caller has not learnt its id. `webhook_url`: where its end
+    is told.
     """
 
     seq: int
@@ -140,6 +142,7 @@ class Job:
     error_code: str | None
     error: str | None
     unread: bool
+    webhook_url: str | None
 
     @property
     def object_key(self) -> str:
@@ -177,7 +180,7 @@ class Kind(StrEnum):
 class Delivery:
     """A claimed row of the outbox: this video is owed to that key, or the removal of its object.
 
-    `error`: how the last try ended.
+    `error`: how the last try ended. For a webhook the key is its id, the same at each try.
     """
 
     job_id: str
@@ -196,6 +199,27 @@ class Upload:
     size_bytes: int
     sent_bytes: int
     attempts: int
+    next_at: int | None
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """How the telling of a job's end goes.
+
+    Args:
+        seq: its place among all that is owed.
+        job_id: the job.
+        state: `owed`, `delivering`, `delivered`, or `dead`: given up.
+        attempts: how often it was tried.
+        error: how the last try ended, if it failed.
+        next_at: when it is tried next (milliseconds); None for at once, or never.
+    """
+
+    seq: int
+    job_id: str
+    state: Literal["owed", "delivering", "delivered", "dead"]
+    attempts: int
+    error: str | None
     next_at: int | None
 
 

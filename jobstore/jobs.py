@@ -9,7 +9,7 @@ from jobstore.database import Database
 from jobstore.errors import LeaseLost
 from jobstore.failpoints import failpoint
 from jobstore.job import Arrival, Job, Limits, Phase, Video
-from jobstore.moves import State
+from jobstore.moves import AT_AN_END, State
 from jobstore.views import job_from
 
 CRASH_LIMIT = 3  # crashes without a step further than before, after which a job is given up
@@ -159,7 +159,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("release_job", job, "jobs", "changes", now=now)
+        self._move("release_job", job, "jobs", *AT_AN_END, now=now)
 
     def fail(self, job: Job, error_code: str, error: str, now: int) -> None:
         """End the job: trying again would end the same way.
@@ -167,7 +167,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        self._move("fail_job", job, "changes", error_code=error_code, error=error, now=now)
+        self._move("fail_job", job, *AT_AN_END, error_code=error_code, error=error, now=now)
 
     def postpone(self, job: Job, error_code: str, error: str, due_at: int, now: int) -> State:
         """Put the job back to be due at `due_at`, or end it: failed too often, or to be cancelled.
@@ -177,7 +177,7 @@ class Jobs:
         """
         queries = self.database.queries
         what = {"job_id": job.job_id, "fence": job.fence, "error_code": error_code, "error": error}
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             again = queries.postpone_job(
                 connection, **what, due_at=due_at, failure_limit=FAILURE_LIMIT, now=now
             )
@@ -192,7 +192,7 @@ class Jobs:
 
     def cancel(self, job_id: str, now: int) -> Job | None:
         """End a queued job, ask the holder of a processing one to stop; None for any other."""
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             row = self.database.queries.cancel_job(connection, job_id=job_id, now=now)
         return job_from(row) if row else None
 
@@ -202,7 +202,7 @@ class Jobs:
         Raises:
             LeaseLost: the claim does not stand any more, or nobody asked.
         """
-        self._move("stop_job", job, "changes", now=now)
+        self._move("stop_job", job, *AT_AN_END, now=now)
 
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Job]:
         """Take back the jobs of dead owners and those whose lease has run out."""
@@ -273,7 +273,7 @@ class Jobs:
     ) -> Job | None:
         """Rescue a job; no crash is the machine's if its renderer was `able` to finish a step."""
         queries = self.database.queries
-        with self.database.writing("jobs", "changes") as connection:
+        with self.database.writing("jobs", *AT_AN_END) as connection:
             row = queries.rescue_job(
                 connection,
                 job_id=orphan["job_id"],

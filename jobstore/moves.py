@@ -28,6 +28,8 @@ class Move(NamedTuple):
 
 
 TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+AT_AN_END = ("changes", "outbox")
+"""The topics that a move wakes which may end a job: who waits for it, and who has to tell of it."""
 
 MOVES = (
     Move("accept_job", None, State.QUEUED),

@@ -1,4 +1,4 @@
-"""What is owed to the object storage, and paying it."""
+"""What is owed to the object storage and to those who wait for an end, and paying it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from jobstore.database import Database
 from jobstore.errors import LeaseLost
 from jobstore.failpoints import failpoint
 from jobstore.job import Delivery, Kind, Video
+from jobstore.moves import AT_AN_END
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             self._move(
                 connection,
                 "settle_delivery",
@@ -64,7 +65,7 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             self._move(connection, "keep_delivery", delivery)
             failpoint("keep.kept")
             self.database.queries.complete_job(connection, job_id=delivery.job_id, now=now)
@@ -105,9 +106,33 @@ class Outbox:
         Raises:
             LeaseLost: the claim does not stand any more.
         """
-        with self.database.writing("changes") as connection:
+        with self.database.writing(*AT_AN_END) as connection:
             self._move(connection, "bury_delivery", delivery, error=error)
             self.database.queries.lose_job(connection, job_id=delivery.job_id, error=error, now=now)
+
+    def tell(self, delivery: Delivery, now: int) -> None:
+        """Record that the receiver of a webhook has taken it.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        self.remove(delivery, now)
+        failpoint("webhook.settled")
+
+    def give_up(self, delivery: Delivery, error: str) -> None:
+        """Record that a webhook is not tried any more, until somebody asks for it.
+
+        Raises:
+            LeaseLost: the claim does not stand any more.
+        """
+        with self.database.writing() as connection:
+            self._move(connection, "bury_delivery", delivery, error=error)
+        failpoint("webhook.buried")
+
+    def resend(self, job_id: str) -> bool:
+        """Owe the webhook of a job once more; tells whether there was one to be sent."""
+        with self.database.writing("outbox") as connection:
+            return self.database.queries.resend_webhook(connection, job_id=job_id) is not None
 
     def rescue(self, dead_owners: Iterable[str], now: int) -> list[Delivery]:
         """Take back the rows of dead owners and those whose lease has run out."""

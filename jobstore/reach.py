@@ -47,16 +47,24 @@ class Reach:
     Connections are made over IPv4. An address of IPv6 does not tell a neighbour from a stranger:
     machines of one private network have addresses of the internet there. All that a name has are
     checked, though, and one that is nobody's business makes the whole name suspicious.
+
+    Without `public`, only exemptions can be reached.
     """
 
     ports: Mapping[str, int]
     exempt: tuple[Exempt, ...] = ()
+    public: bool = True
 
     @classmethod
     def over(cls, *, http: bool, exempt: tuple[Exempt, ...] = ()) -> Self:
         """Reach the internet over https, and over http only if that is wanted."""
         schemes = ("https", "http") if http else ("https",)
         return cls({scheme: PORTS[scheme] for scheme in schemes}, exempt)
+
+    @classmethod
+    def within(cls, exempt: tuple[Exempt, ...]) -> Self:
+        """Reach networks of our own alone, over http, which never goes out to the internet."""
+        return cls({"http": PORTS["http"]}, exempt, public=False)
 
     def url(self, text: str) -> httpx2.URL:
         """Check a URL by what it says; what its name means is checked when it is connected to.
@@ -81,8 +89,9 @@ class Reach:
         host = url.raw_host.decode("ascii")
         if not HOST.fullmatch(host) or (NUMBER.fullmatch(host) and not is_ipv4(host)):
             raise FetchRefused("url", "host")
-        port = port_of(url)
-        if port != self.ports[url.scheme] and all(port != each.port for each in self.exempt):
+        port, usual = port_of(url), self.ports[url.scheme]
+        exempt = {usual if each.port is None else each.port for each in self.exempt}
+        if port not in exempt and not (self.public and port == usual):
             raise FetchRefused("port", port)
 
     def choose(self, addresses: list[Address], port: int) -> list[Address]:
@@ -94,7 +103,8 @@ class Reach:
         chosen = []
         for address in addresses:
             exempt = self._exempts(address, port)
-            if not exempt and not (is_public(address) and port in self.ports.values()):
+            public = self.public and is_public(address) and port in self.ports.values()
+            if not exempt and not public:
                 raise FetchRefused("address", address)
             if exempt or isinstance(address, IPv4Address):
                 chosen.append(address)

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from jobstore.database import Database
-from jobstore.job import Event, Job, Phase, Request, Upload, Video
+from jobstore.job import Event, Job, Phase, Request, Upload, Video, Webhook
 from jobstore.moves import State
 
 PACES = 5  # renders that an estimate looks back on
@@ -17,13 +17,14 @@ NEWEST = 2**62  # above every seq
 class Backlog:
     """What waits.
 
-    When the oldest queued job came, how many deliveries are owed, and how many of those have failed
-    at least once.
+    When the oldest queued job came, how many deliveries are owed, how many of those have failed at
+    least once, and how many webhooks were given up.
     """
 
     oldest_accepted_at: int | None
     owed: int
     failing: int
+    untold: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Views:
         queries = self.database.queries
         with self.database.reading() as connection:
             row = queries.backlog(connection)
-        return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"])
+        return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"], row["untold"])
 
     def page(
         self,
@@ -123,6 +124,25 @@ class Views:
         with self.database.reading() as connection:
             return {row["job_id"] for row in self.database.queries.queued_ids(connection)}
 
+    def webhook(self, job_id: str) -> Webhook | None:
+        """Tell how the webhook of a job goes; None before the job has ended, and without one."""
+        with self.database.reading() as connection:
+            row = self.database.queries.webhook_of(connection, job_id=job_id)
+        return webhook_from(row) if row else None
+
+    def webhooks(
+        self, most: int, state: str, after: int | None = None, key_id: str | None = None
+    ) -> list[Webhook]:
+        """List the webhooks of a state, of one key if it is named, from behind a cursor (`seq`)."""
+        queries = self.database.queries
+        asked = {"state": state, "seq": NEWEST if after is None else after, "most": most}
+        with self.database.reading() as connection:
+            if key_id is None:
+                rows = list(queries.webhooks_before(connection, **asked))
+            else:
+                rows = list(queries.webhooks_of_key_before(connection, key_id=key_id, **asked))
+        return [webhook_from(row) for row in rows]
+
     def history(self, job_id: str) -> list[Event]:
         """List the changes of state of a job, the first one first."""
         with self.database.reading() as connection:
@@ -177,4 +197,18 @@ def job_from(row: Mapping[str, Any]) -> Job:
         error_code=row["error_code"],
         error=row["error"],
         unread=row["unread_hash"] is not None,
+        webhook_url=row["webhook_url"],
+    )
+
+
+def webhook_from(row: Mapping[str, Any]) -> Webhook:
+    """Read a webhook out of its row."""
+    waits = row["state"] == "owed" and row["due_at"] > 0
+    return Webhook(
+        seq=row["seq"],
+        job_id=row["job_id"],
+        state=row["state"],
+        attempts=row["attempt"],
+        error=row["error"],
+        next_at=row["due_at"] if waits else None,
     )

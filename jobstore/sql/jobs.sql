@@ -1,13 +1,13 @@
 -- The moves of a job that both databases make alike; those that take rows by age stand in the
 -- folders beside this file. A claim is named by job and fence; a stale fence changes no row.
 
--- name: accept_job(job_id, request, shape, steps, source, key_id, idempotency_key, request_hash, unread_hash, remix_of, priority, now)^
+-- name: accept_job(job_id, request, shape, steps, source, key_id, idempotency_key, request_hash, unread_hash, remix_of, priority, webhook_url, now)^
 -- (nothing) -> queued
 -- No row back: this key has an idempotency key like that already.
 INSERT INTO jobs (job_id, state, request, shape, steps, source, key_id, idempotency_key,
-    request_hash, unread_hash, remix_of, priority, due_at, accepted_at, changed_at)
+    request_hash, unread_hash, remix_of, priority, webhook_url, due_at, accepted_at, changed_at)
 VALUES (:job_id, 'queued', :request, :shape, :steps, :source, :key_id, :idempotency_key,
-    :request_hash, :unread_hash, :remix_of, :priority, 0, :now, :now)
+    :request_hash, :unread_hash, :remix_of, :priority, :webhook_url, 0, :now, :now)
 ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 RETURNING *;
 
@@ -16,9 +16,9 @@ RETURNING *;
 -- Retry by hand: a new job that asks for the same as one that has ended. No row back: it has not
 -- ended, or a retry of it lives.
 INSERT INTO jobs (job_id, state, request, shape, steps, source, key_id, retry_of, remix_of,
-    priority, due_at, accepted_at, changed_at)
+    priority, webhook_url, due_at, accepted_at, changed_at)
 SELECT :again_id, 'queued', request, shape, steps, source, key_id, job_id, remix_of,
-    priority, 0, :now, :now
+    priority, webhook_url, 0, :now, :now
 FROM jobs WHERE job_id = :job_id AND ended_at IS NOT NULL AND deleted_at IS NULL
 ON CONFLICT (retry_of) WHERE retry_of IS NOT NULL AND ended_at IS NULL DO NOTHING
 RETURNING *;

@@ -64,6 +64,14 @@ SET state = 'dead', error = :error, lease_owner = NULL, lease_ends_at = NULL
 WHERE job_id = :job_id AND kind = :kind AND state = 'delivering' AND fence = :fence
 RETURNING fence;
 
+-- name: resend_webhook(job_id)^
+-- Once more, and at once, as if it had never been tried. No row back: there is none, or it is being
+-- sent at this moment.
+UPDATE outbox
+SET state = 'owed', attempt = 0, due_at = 0, error = NULL, delivered_at = NULL
+WHERE job_id = :job_id AND kind = 'webhook' AND state IN ('owed', 'delivered', 'dead')
+RETURNING job_id;
+
 -- name: rescue_deliveries(dead_owner, now)
 -- Gives back the rows of a dead owner, and those whose lease has run out.
 UPDATE outbox

@@ -52,7 +52,8 @@ GROUP BY state;
 -- What waits: in the queue, and to be delivered.
 SELECT (SELECT min(accepted_at) FROM jobs WHERE state = 'queued') AS oldest_accepted_at,
     (SELECT count(*) FROM outbox WHERE state = 'owed') AS owed,
-    (SELECT count(*) FROM outbox WHERE state = 'owed' AND error IS NOT NULL) AS failing;
+    (SELECT count(*) FROM outbox WHERE state = 'owed' AND error IS NOT NULL) AS failing,
+    (SELECT count(*) FROM outbox WHERE kind = 'webhook' AND state = 'dead') AS untold;
 
 -- name: jobs_before(seq, most)
 -- A page of jobs, the newest first.
@@ -106,6 +107,29 @@ SELECT path, size_bytes, sha256, state FROM outbox WHERE job_id = :job_id AND ki
 -- How the delivery of a rendered video goes.
 SELECT size_bytes, sent_bytes, attempt, due_at, state FROM outbox
 WHERE job_id = :job_id AND kind = 'video';
+
+-- name: webhook_of(job_id)^
+SELECT seq, job_id, state, attempt, error, due_at FROM outbox
+WHERE job_id = :job_id AND kind = 'webhook';
+
+-- name: webhooks_before(state, seq, most)
+-- A page of webhooks of one state, the newest first; those of deleted jobs are left out.
+SELECT seq, job_id, state, attempt, error, due_at FROM outbox
+WHERE kind = 'webhook' AND state = :state AND seq < :seq
+    AND EXISTS (
+        SELECT 1 FROM jobs WHERE jobs.job_id = outbox.job_id AND jobs.deleted_at IS NULL
+    )
+ORDER BY seq DESC LIMIT :most;
+
+-- name: webhooks_of_key_before(key_id, state, seq, most)
+-- The same, of one key.
+SELECT seq, job_id, state, attempt, error, due_at FROM outbox
+WHERE kind = 'webhook' AND state = :state AND seq < :seq
+    AND EXISTS (
+        SELECT 1 FROM jobs
+        WHERE jobs.job_id = outbox.job_id AND jobs.key_id = :key_id AND jobs.deleted_at IS NULL
+    )
+ORDER BY seq DESC LIMIT :most;
 
 -- name: job_history(job_id)
 SELECT state, fence, at FROM job_events WHERE job_id = :job_id ORDER BY seq;

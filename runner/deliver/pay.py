@@ -21,6 +21,7 @@ from runner.deliver import upload
 from runner.deliver.lanes import Lanes
 from runner.deliver.outage import Outage
 from runner.deliver.removal import remove
+from runner.deliver.webhooks import Webhooks
 from runner.stage import Stage
 
 log = get_logger()
@@ -35,11 +36,18 @@ class Pay:
 
     grace_s = 10.0  # a storage that hangs is not waited for
 
-    def __init__(self, stage: Stage, objects: Objects | None, dice: random.Random) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        objects: Objects | None,
+        dice: random.Random,
+        webhooks: Webhooks | None = None,
+    ) -> None:
         """Pay into `objects`, if there is a bucket; `dice` spreads the retries."""
         self.stage = stage
         self.objects = objects
         self.dice = dice
+        self.webhooks = webhooks
         self.outage = Outage()
         self._lanes = Lanes(stage.wake)
         self._prepared = False
@@ -59,7 +67,8 @@ class Pay:
         """Begin to pay the row that is due longest, of any kind that is not busy enough."""
         if self.outage.probe():
             self.stage.store.outbox.hasten(self.stage.host, now_ms())
-        return any(self._begin(kind) for kind in self._lanes.free())
+        kinds = [kind for kind in self._lanes.free() if self.webhooks or kind is not Kind.WEBHOOK]
+        return any(self._begin(kind) for kind in kinds)
 
     def settle(self) -> None:
         """Wait for the rows that are being paid."""
@@ -113,16 +122,27 @@ class Pay:
             raise
         except Exception as error:
             log.exception("outbox.stuck", again_in_s=self._postpone(delivery, error))
-        else:
-            if self.outage.end():
-                log.info("storage.returned")
-                outbox.hasten(self.stage.host, now_ms(), EVERYTHING)
 
     def _settle(self, delivery: Delivery, watch: Watch) -> None:
         stage, objects = self.stage, self.objects
+        if delivery.kind is Kind.WEBHOOK:
+            self._tell(delivery)
+            return
         if delivery.kind is Kind.REMOVAL:
             remove(stage.store, objects, stage.settings, delivery)
-            return
+        else:
+            self._deliver(delivery, watch)
+        if objects and self.outage.end():
+            log.info("storage.returned")
+            stage.store.outbox.hasten(stage.host, now_ms(), EVERYTHING)
+
+    def _tell(self, delivery: Delivery) -> None:
+        job = self.stage.store.views.find(delivery.job_id)
+        if job and self.webhooks:
+            self.webhooks.pay(delivery, job)
+
+    def _deliver(self, delivery: Delivery, watch: Watch) -> None:
+        stage, objects = self.stage, self.objects
         file = stage.settings.data_dir / upload.owed_video(delivery).path
         if objects:
             upload.deliver(stage.store.outbox, objects, delivery, file, watch)

@@ -5,11 +5,15 @@ import random
 from jobstore import settings
 from jobstore.objects import Objects
 from runner.deliver.pay import Pay
+from runner.deliver.settings import DeliverSettings
+from runner.deliver.webhooks import Webhooks
 from runner.stage import Stage
 
 
 def serve() -> int:
     """Read the settings, open what is needed, and deliver until told to stop."""
-    given = settings.read(settings.StorageSettings)
+    given = settings.read(DeliverSettings)
     stage = Stage("deliver", "outbox", given)
-    return stage.serve(Pay(stage, Objects.wanted(given), random.SystemRandom()))
+    dice = random.SystemRandom()
+    webhooks = Webhooks.of(given, stage.store.outbox, dice)
+    return stage.serve(Pay(stage, Objects.wanted(given), dice, webhooks))

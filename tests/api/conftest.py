@@ -12,6 +12,7 @@ import pytest
 from calling import Calling
 from local.postgres import PostgresServer
 from local.stack import Stack
+from receiver import SECRET
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -23,7 +24,8 @@ def gateway(
     if request.param == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         url = server.make()
-    with Stack(folder, env={"POLL_S": "600", "DATABASE_URL": url}) as stack:
+    hooks = {"WEBHOOK_SECRET": SECRET, "WEBHOOK_ALLOW": "10.0.0.0/8:8080"}
+    with Stack(folder, env={"POLL_S": "600", "DATABASE_URL": url, **hooks}) as stack:
         stack.up("gateway")
         calling = Calling(stack, url)
         yield calling

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from battery_debts import DEBTS
+from battery_webhooks import WEBHOOKS
 from battery_words import claimed, completed, rendered
 from contract_shop import LEASE_MS
 from history_debts import FullPlay
@@ -197,4 +198,5 @@ BATTERY: list[Scenario] = [
     *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
     *(partial(already_rendered, move=move) for move in MOVES),
     *DEBTS,
+    *WEBHOOKS,
 ]

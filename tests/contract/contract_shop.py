@@ -30,10 +30,13 @@ class Shop:
         key_id: str = "main",
         *,
         retried: bool = False,
+        webhook_url: str | None = None,
     ) -> Job:
         asked = request or self.ask()
         again = (idempotency_key, request_hash)
-        arrival = Arrival(job_id, asked, "test", key_id, *again, priority, retried)
+        arrival = Arrival(
+            job_id, asked, "test", key_id, *again, priority, retried, webhook_url=webhook_url
+        )
         return self.store.jobs.accept(arrival, now)[0]
 
     def claim(self, owner: str = "A", now: int = 2000, host: str = "H") -> Job:

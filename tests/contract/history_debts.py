@@ -80,9 +80,20 @@ class FullPlay(Play):
         )
 
     def lose(self, delivery: Delivery) -> None:
+        """Give up: the job of a video fails, that of a webhook has ended already."""
+
+        def real() -> None:
+            if delivery.kind is Kind.WEBHOOK:
+                self.store.outbox.give_up(delivery, "lost")
+            else:
+                self.store.outbox.lose(delivery, "lost", self.now)
+
+        self.same(lambda: self.model.lose(owed(delivery), self.now), real)
+
+    def resend(self, job_id: str) -> None:
         self.same(
-            lambda: self.model.lose(owed(delivery), self.now),
-            lambda: self.store.outbox.lose(delivery, "lost", self.now),
+            lambda: self.model.resend(job_id),
+            lambda: self.store.outbox.resend(job_id),
         )
 
     def rescue_debts(self, *dead: str) -> None:

@@ -170,7 +170,9 @@ class Model:
         job = self.job(job_id)
         if job is None or job.state not in TERMINAL or job.deleted_at is not None:
             return False
-        self.accept(JobRow(again_id, job.priority, 0, now, now, retry_of=job_id))
+        again = JobRow(again_id, job.priority, 0, now, now, retry_of=job_id)
+        again.webhook_url = job.webhook_url
+        self.accept(again)
         return True
 
     def delete(self, job_id: str, now: int) -> bool:
@@ -257,6 +259,14 @@ class Model:
             self._move(job, State.FAILED, now)
             job.error_code, job.error = "output_lost", "lost"
 
+    def resend(self, job_id: str) -> bool:
+        for debt in self.debts:
+            if (debt.job_id, debt.kind) == (job_id, "webhook") and debt.state != "delivering":
+                debt.state, debt.attempt, debt.due_at = "owed", 0, 0
+                debt.error = debt.delivered_at = None
+                return True
+        return False
+
     def rescue_debts(self, dead: Iterable[str | None], now: int) -> list[str]:
         taken = [
             debt
@@ -289,6 +299,8 @@ class Model:
             job.lease_owner = job.lease_host = job.lease_ends_at = None
         if state in TERMINAL:
             job.ended_at = now
+            if job.webhook_url:
+                self.debts.append(DebtRow(job.job_id, "webhook", "", 0))
 
 
 def _is_orphan(job: JobRow, dead: str, now: int) -> bool:

@@ -101,12 +101,15 @@ class Play:
         digest: str | None = None,
         *,
         retried: bool = False,
+        webhook_url: str | None = None,
     ) -> str:
         self.figures.asked += 1
         job_id = f"J{self.figures.asked}"
         hashes = (digest, None) if key else (None, digest)
         row = JobRow(job_id, priority, 0, self.now, self.now, key, *hashes)
-        arrival = Arrival(job_id, self.request, "test", "main", key, digest, priority, retried)
+        row.webhook_url = webhook_url
+        again = (key, digest, priority, retried)
+        arrival = Arrival(job_id, self.request, "test", "main", *again, webhook_url=webhook_url)
         self.same(
             lambda: self.model.accept(row, retried=retried),
             lambda: self.store.jobs.accept(arrival, self.now)[0].job_id,

@@ -16,6 +16,7 @@ class JobRow:
     request_hash: str | None = None
     unread_hash: str | None = None
     retry_of: str | None = None
+    webhook_url: str | None = None
     state: str = "queued"
     attempt: int = 0
     failures: int = 0

@@ -1,6 +1,6 @@
 """What must never be seen in the tables, whatever the model says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -73,7 +73,10 @@ class Watch:
         claimed = row["state"] == "processing" and row["attempt"] > before["attempt"]
         assert not claimed or before["state"] == "queued", "a rendered job is never rendered again"
 
-    def _states_agree(self, row: Row, debts: Iterable[Row]) -> None:
+    def _states_agree(self, row: Row, debts: Sequence[Row]) -> None:
+        told = [debt for debt in debts if debt["kind"] == "webhook"]
+        wanted = row["webhook_url"] is not None and row["state"] in TERMINAL
+        assert len(told) == wanted, "who wants to be told of an end is told of it once"
         videos = [debt for debt in debts if debt["kind"] == "video"]
         assert len(videos) <= 1
         states = {debt["state"] for debt in videos}

@@ -27,6 +27,7 @@ from jobstore.store import Store
 
 SHORT, LONG = 100, 1000  # histories on each database
 STEPS = 80
+HOOK = "https://hooks.example/"
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ owners = st.sampled_from("ABC")
 payers = st.sampled_from("DE")
 hosts = st.sampled_from(HOSTS)
 leases = st.sampled_from([LEASE_MS, 1000])
+kinds = st.sampled_from(Kind)
 pick = st.integers(0, 5)  # counted from the newest
 spans = st.sampled_from([1, 5000, LEASE_MS, STREAK_REST_MS, RETRIED_MS, -3000, -LEASE_MS])
 claim_moves = st.sampled_from(["renew", "advance", "release", "fail", "postpone", "stop"])
@@ -74,6 +76,14 @@ class Histories(RuleBasedStateMachine):
     @rule(priority=st.integers(-1, 2))
     def accept(self, priority: int) -> None:
         self.play.accept(priority)
+
+    @rule()
+    def accept_with_webhook(self) -> None:
+        self.play.accept(webhook_url=HOOK)
+
+    @rule(back=pick)
+    def resend(self, back: int) -> None:
+        self.play.resend(self.job_id(back))
 
     @rule(key=st.sampled_from("KL"), digest=st.sampled_from("12"))
     def accept_with_key(self, key: str, digest: str) -> None:

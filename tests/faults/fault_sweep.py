@@ -16,7 +16,7 @@ STORE = (
     *("finish.rendered", "finish.owed", "finish.committed"),
     *("deliver.taken", "deliver.claimed"),
     *("settle.delivered", "settle.completed", "settle.committed"),
-    *("keep.kept",),
+    *("keep.kept", "webhook.settled", "webhook.buried"),
     *("delete.buried", "prune.events", "prune.outbox", "prune.job", "prune.committed"),
 )
 RECOVERY = ("rescue.taken",)
@@ -24,7 +24,7 @@ AROUND = (
     *("accept.staged", "accept.committed"),
     *("render.encoded", "render.described", "render.pictured", "render.published"),
     *("render.adopted", "checkpoint.written"),
-    *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done"),
+    *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done", "webhook.sent"),
 )
 
 SETUP = (
@@ -47,10 +47,11 @@ def check(url: str, folder: Path) -> None:
     fences = [event.fence for event in store.views.history("new")]
     assert fences == sorted(fences)
     with store.database.reading() as connection:
-        left = connection.execute("SELECT job_id, state FROM outbox").fetchall()
-        assert [(row["job_id"], row["state"]) for row in left] == [
-            ("new", "delivered"),
-            ("kept", "kept"),
+        left = connection.execute("SELECT job_id, kind, state FROM outbox ORDER BY seq").fetchall()
+        assert sorted(tuple(dict(row).values()) for row in left) == [
+            ("kept", "video", "kept"),
+            ("kept", "webhook", "dead"),
+            *(("new", kind, "delivered") for kind in ("video", "webhook")),
         ]
         if url.startswith("sqlite"):
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"

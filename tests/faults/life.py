@@ -3,8 +3,8 @@
     python life.py URL WAKE_FOLDER RUN ACKNOWLEDGED
 
 Runs again and again (RUN counts from 1) until it ends by itself; each run first takes back what the
-runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered,
-`kept` stays on the disk.
+runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered;
+both ends are told. `kept` stays on the disk.
 What was acknowledged to a caller is written, durably, to the file ACKNOWLEDGED.
 """
 
@@ -19,6 +19,7 @@ from jobstore.store import Store
 HOUR_MS = 3_600_000
 LEASE_MS = 60_000
 SHA = "ab" * 32
+HOOK = "https://hooks.example/"
 REQUEST = Request(
     prompt="a red circle",
     negative_prompt="",
@@ -51,12 +52,22 @@ def live(store: Store, run: int, acknowledged: Path) -> None:
             store.outbox.keep(row, now)
         else:
             store.outbox.settle(row, 10, SHA, now)
+    tell(store, owner, now)
     old = store.views.find("old")
     if old and old.state in TERMINAL:
         store.jobs.delete("old", now)
         while row := store.outbox.claim(owner, "H", LEASE_MS, now, Kind.REMOVAL):
             store.outbox.remove(row, now)
         prune(store, now)
+
+
+def tell(store: Store, owner: str, now: int) -> None:
+    """Tell the end of `new`; nobody wants to hear those of the others, which are given up."""
+    while row := store.outbox.claim(owner, "H", LEASE_MS, now, Kind.WEBHOOK):
+        if row.job_id == "new":
+            store.outbox.tell(row, now)
+        else:
+            store.outbox.give_up(row, "nobody listens")
 
 
 def prune(store: Store, now: int) -> None:
@@ -68,7 +79,8 @@ def prune(store: Store, now: int) -> None:
 
 def accept(store: Store, job_id: str, acknowledged: Path) -> None:
     """Accept a job as a caller does who sends it again until he has an answer."""
-    arrival = Arrival(job_id, REQUEST, "test", "main", f"key-{job_id}", "hash")
+    again = (f"key-{job_id}", "hash")
+    arrival = Arrival(job_id, REQUEST, "test", "main", *again, webhook_url=HOOK)
     store.jobs.accept(arrival, 1000)
     with acknowledged.open("a") as file:
         file.write(f"{job_id}\n")

@@ -94,6 +94,8 @@ SHAPE: dict[str, Bad] = {
     "own: a number with a leading zero": Bad("json_broken", b'{"prompt":"a","seed":010}'),
 }
 FIELDS: dict[str, Bad] = {
+    "own: a webhook without a secret": Bad("webhook_unsigned", {"webhook_url": "https://a.b/"}),
+    "own: a webhook that is a number": wrong(webhook_url=1),
     "33 an empty prompt": wrong(prompt=""),
     "33 spaces": wrong(prompt="   \n\t "),
     "33 of no width": wrong(prompt="\u200b\u2060\ufeff"),
@@ -206,6 +208,10 @@ CALLS: dict[str, Bad] = {
     "own: a thumbnail": get("field_wrong", f"/v1/videos/{NOBODY}/content?variant=thumbnail"),
     "own: characters": get("path_unknown", "/v1/videos/characters", "POST"),
     "own: a remix without a prompt": Bad("job_unknown", {}, path=f"/v1/videos/{NOBODY}/remix"),
+    "own: a webhook of nothing": get("job_unknown", f"/jobs/{NOBODY}/webhook", "POST"),
+    "own: a state of no webhook": get("field_wrong", "/webhooks?state=lost"),
+    "own: a bad cursor of webhooks": get("job_unknown", f"/webhooks?after={NOBODY}"),
+    "own: an unknown word of webhooks": get("field_unknown", "/webhooks?order=asc"),
     "own: a page of the admin": get("path_unknown", "/admin"),
     "own: the environment": get("path_unknown", "/.env"),
 }

@@ -7,11 +7,14 @@ from pathlib import Path
 
 from local.s3 import SECRET
 from local.stack import KEY_BEGINS
+from receiver import SECRET as WEBHOOK_SECRET
 
 LOG, STORE, TOLD = ("*.log",), ("jobs.db*",), ("*.json", "*.txt")
 STORAGE = {"s3", "s3.log", "s3.json"}  # the S3 server itself, which has to know its secret
 MOST_BYTES = 64 << 20
-EVERYWHERE = re.compile(rb"%s[0-9a-f]{32}|%s" % (KEY_BEGINS.encode(), SECRET.encode()))
+EVERYWHERE = re.compile(
+    rb"%s[0-9a-f]{32}|%s|%s" % (KEY_BEGINS.encode(), SECRET.encode(), WEBHOOK_SECRET.encode())
+)
 IN_LOGS = re.compile(
     rb"X-Amz-Signature=|X-Amz-Credential=|Bearer [\w-]{20}|[A-Za-z0-9+/]{200}|wan22_[\w-]{43}"
 )

@@ -44,9 +44,11 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 
 
 def mend_body(body: dict[str, Any]) -> None:
-    """Leave out where pictures could be fetched, and make the length one that a video can have."""
+    """Leave out where pictures could be fetched and ends be told, and make the length a video's."""
     if isinstance(body.get("image_url"), str):
         del body["image_url"]
+    if isinstance(body.get("webhook_url"), str):
+        del body["webhook_url"]
     if isinstance(body.get("input_reference"), dict):
         del body["input_reference"]
     seconds = body.get("seconds")

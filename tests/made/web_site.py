@@ -38,6 +38,11 @@ class Visit:
         while b"\r\n\r\n" not in self.asked and (piece := self._conn.recv(65536)):
             self.asked += piece
 
+    def take(self, size_bytes: int) -> None:
+        """Read a body behind it, of a size that is known."""
+        while len(self.asked.partition(b"\r\n\r\n")[2]) < size_bytes:
+            self.asked += self._conn.recv(65536)
+
     @property
     def path(self) -> str:
         return self.asked.split(b" ")[1].decode()

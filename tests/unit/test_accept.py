@@ -3,6 +3,7 @@
 import io
 import resource
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,15 @@ def asked(content: bytes | None = None, prompt: str = "a red circle") -> Asked:
 
 def staged(tmp_path: Path) -> list[str]:
     return [file.name for file in (tmp_path / "inputs" / "images").glob("*")]
+
+
+def test_a_job_that_names_no_webhook_has_that_of_the_settings(parts: Parts) -> None:
+    given = parts.settings.model_copy(update={"webhook_url": "https://ours.example/"})
+    ours = replace(parts, settings=given)
+    theirs = replace(asked(), webhook_url="https://theirs.example/")
+    assert accept(ours, asked(), SENDER)[0].webhook_url == "https://ours.example/"
+    assert accept(ours, theirs, SENDER)[0].webhook_url == "https://theirs.example/"
+    assert accept(parts, asked(), SENDER)[0].webhook_url is None
 
 
 def test_the_picture_lies_where_the_request_says(parts: Parts, tmp_path: Path) -> None:

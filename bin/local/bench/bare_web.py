@@ -24,6 +24,7 @@ STATUS: JobStatus = {
     "eta_s": None,
     "upload": None,
     "video_url_expires_at": None,
+    "webhook": None,
     "progress": 0,
     "step": 0,
     "steps": 50,

@@ -71,6 +71,7 @@ def build(settings: GatewaySettings, store: Store) -> FastAPI:
             "upload": None,
             "video_url": None,
             "video_url_expires_at": None,
+            "webhook": None,
             **facts(job),
         }
 

@@ -14,7 +14,12 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from jobstore.clock import now_ms
+from jobstore.job import Arrival, Request
+from jobstore.store import Store
 from local.stack import Stack
+from receiver import SECRET
+from runner.deliver.event import body_of, headers_of
 
 HERE = Path(__file__).parent
 INSTALLED = HERE.parent.parent.parent / ".venv" / "official"
@@ -36,7 +41,7 @@ Called = dict[str, Any]
 def node() -> Client:
     """Node, with the package as its lock names it."""
     INSTALLED.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json", "calls.mjs"):
+    for name in ("package.json", "package-lock.json", "calls.mjs", "unwrap.mjs"):
         (INSTALLED / name).write_bytes((HERE / name).read_bytes())
     if not (INSTALLED / "node_modules" / "openai").is_dir():
         command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
@@ -100,6 +105,33 @@ def test_what_is_refused_raises_what_a_user_can_read(called: Called, what: str) 
     answer = called[what]
     assert (answer["raised"], answer["code"]) == (kind, code)
     assert sentence in answer["message"]
+
+
+def test_node_takes_a_webhook_and_none_that_was_altered(
+    node: Client, store: Store, ask: Callable[..., Request]
+) -> None:
+    arrival = Arrival("J1", ask(metadata={"shot": "naïve 圆"}), "test", "main")
+    store.jobs.accept(arrival, now_ms())
+    job = store.jobs.cancel("J1", now_ms())
+    assert job
+    body = body_of(job, "evt_J1")
+    headers, text = headers_of(SECRET, "evt_J1", body, now_ms()), body.decode()
+    sent = [
+        {"body": text, "headers": headers},
+        {"body": text.replace("J1", "J2", 1), "headers": headers},
+        {"body": text, "headers": {**headers, "webhook-id": "evt_J2"}},
+        {"body": text, "headers": {**headers, "webhook-timestamp": f"{now_ms() // 1000 - 9}"}},
+        {"body": text, "headers": {**headers, "webhook-signature": "v1," + "A" * 43 + "="}},
+    ]
+    run = subprocess.run(
+        ["node", str(Path(node[1]).with_name("unwrap.mjs")), SECRET],
+        input=json.dumps(sent),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [json.loads(body)] + ["InvalidWebhookSignatureError"] * 4
 
 
 class Forgetful:

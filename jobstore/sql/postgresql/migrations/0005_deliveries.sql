@@ -21,6 +21,7 @@ ALTER TABLE outbox
     ADD CONSTRAINT outbox_kept_check CHECK (state <> 'kept' OR kind = 'video');
 
 CREATE INDEX outbox_kept ON outbox (host) WHERE state = 'kept';
+CREATE INDEX outbox_webhooks ON outbox (state, seq) WHERE kind = 'webhook';
 
 DROP TRIGGER outbox_settled_is_final ON outbox;
 

@@ -50,6 +50,7 @@ ALTER TABLE outbox_with_webhooks RENAME TO outbox;
 CREATE INDEX outbox_owed ON outbox (due_at, seq) WHERE state = 'owed';
 CREATE INDEX outbox_leased ON outbox (lease_ends_at) WHERE state = 'delivering';
 CREATE INDEX outbox_kept ON outbox (host) WHERE state = 'kept';
+CREATE INDEX outbox_webhooks ON outbox (state, seq) WHERE kind = 'webhook';
 
 CREATE TRIGGER outbox_settled_is_final BEFORE UPDATE OF state ON outbox
 WHEN OLD.state IN ('delivered', 'dead') AND NEW.state <> OLD.state AND OLD.kind <> 'webhook'
