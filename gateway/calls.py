@@ -42,7 +42,7 @@ FIELDS = ("field_missing", "field_unknown", "field_wrong", "request_invalid")
 PICTURES = ("image_invalid", "image_fetch_failed", "pictures_unavailable")
 AGAIN = ("idempotency_key_wrong", "idempotency_key_reused")
 CROWDED = ("queue_full", "key_queue_full", "key_busy")
-BYTES = ("video_missing", "job_unfinished", "range_wrong", "storage_unavailable")
+BYTES = ("video_missing", "video_expired", "job_unfinished", "range_wrong", "storage_unavailable")
 KEYED = {
     "Idempotency-Key": Header(
         "A name for this job: sent again with it, it is not made again.",

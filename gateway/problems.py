@@ -34,6 +34,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "cancel_too_late": HTTPStatus.CONFLICT,
         "image_lost": HTTPStatus.CONFLICT,
         "job_deleted": HTTPStatus.GONE,
+        "video_expired": HTTPStatus.GONE,
         "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "url_too_long": HTTPStatus.REQUEST_URI_TOO_LONG,
         "media_type_wrong": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

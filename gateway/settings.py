@@ -7,12 +7,13 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from jobstore.keeping import KeepSettings
 from jobstore.settings import ModelSettings, StorageSettings
 
 PLAIN_HTTP, WEAK_KEY = "plain-http", "weak-key"  # what ALLOW_UNSAFE allows
 
 
-class GatewaySettings(StorageSettings, ModelSettings):
+class GatewaySettings(StorageSettings, ModelSettings, KeepSettings):
     """What the gateway needs besides."""
 
     allow_unsafe: str = Field("", description="what is done though it is unsafe, in words")

@@ -3,13 +3,17 @@
 import random
 
 from jobstore import settings
+from jobstore.keeping import DeliverSettings
 from jobstore.objects import Objects
 from runner.deliver.pay import Pay
+from runner.deliver.retention import EVERY_S, Retention
 from runner.stage import Stage
 
 
 def serve() -> int:
     """Read the settings, open what is needed, and deliver until told to stop."""
-    given = settings.read(settings.StorageSettings)
+    given = settings.read(DeliverSettings)
     stage = Stage("deliver", "outbox", given)
+    retention = Retention(given, stage.store)
+    stage.every(EVERY_S, "retention", lambda: retention.tick(stage.stopping))
     return stage.serve(Pay(stage, Objects.wanted(given), random.SystemRandom()))

@@ -18,13 +18,14 @@ STORE = (
     *("settle.delivered", "settle.completed", "settle.committed"),
     *("keep.kept",),
     *("delete.buried", "prune.events", "prune.outbox", "prune.job", "prune.committed"),
+    *("prune.expired", "prune.owed"),
 )
 RECOVERY = ("rescue.taken",)
 AROUND = (
     *("accept.staged", "accept.committed"),
     *("render.encoded", "render.described", "render.pictured", "render.published"),
     *("render.adopted", "checkpoint.written"),
-    *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done"),
+    *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done", "prune.removed"),
 )
 
 SETUP = (
@@ -35,7 +36,7 @@ SETUP = (
 
 def check(url: str, folder: Path) -> None:
     """Look at what is left once both lives are over."""
-    assert (folder / "acknowledged").read_text().split() == ["old", "new", "kept"]
+    assert (folder / "acknowledged").read_text().split() == ["old", "new", "kept", "aged"]
     store = Store.open(url, folder / "wake")
     new = store.views.find("new")
     assert new
@@ -48,9 +49,11 @@ def check(url: str, folder: Path) -> None:
     assert fences == sorted(fences)
     with store.database.reading() as connection:
         left = connection.execute("SELECT job_id, state FROM outbox").fetchall()
-        assert [(row["job_id"], row["state"]) for row in left] == [
-            ("new", "delivered"),
+        assert sorted((row["job_id"], row["state"]) for row in left) == [
+            ("aged", "delivered"),
+            ("aged", "delivered"),
             ("kept", "kept"),
+            ("new", "delivered"),
         ]
         if url.startswith("sqlite"):
             assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
