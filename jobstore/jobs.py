@@ -236,11 +236,14 @@ class Jobs:
         return job_from(row) if row else None
 
     def delete(self, job_id: str, now: int) -> Job | None:
-        """Bury a job that has ended, and owe the removal of its object; None for any other."""
+        """Bury a job that has ended, and owe the removal of its object; None for any other.
+
+        That of a video that has expired is owed already.
+        """
         with self.database.writing("outbox") as connection:
             row = self.database.queries.bury_job(connection, job_id=job_id, now=now)
             failpoint("delete.buried")
-            if row:
+            if row and row["expired_at"] is None:
                 self.database.queries.owe_removal(connection, job_id=job_id)
                 self.database.queries.drop_video(connection, job_id=job_id)
         return job_from(row) if row else None

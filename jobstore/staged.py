@@ -1,8 +1,8 @@
 """The pictures that jobs start from: none is cleared away while a job is made that needs it.
 
 A retry or a remix starts from the picture of another job. Whoever makes one looks for the picture
-and takes the job in under a shared lock; whoever clears one away looks for jobs and removes it under
-an exclusive one, on a file in `work/`. The kernel frees both when their holder ends, however it ends.
+and takes the job in under a shared lock; whoever clears one away looks for jobs and removes it
+under an exclusive one, on a file in `work/`. The kernel frees both when their holder ends.
 """
 
 import contextlib

@@ -7,13 +7,10 @@ VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, 0);
 
 -- name: owe_removal(job_id)!
 -- Written in the transaction that buries the job or ends the keeping of its video; the machine that
--- owed its video removes it, once.
+-- owed its video removes it.
 INSERT INTO outbox (job_id, kind, state, host, key, due_at)
 SELECT job_id, 'removal', 'owed', host, key, 0
-FROM outbox
-WHERE job_id = :job_id AND kind = 'video' AND NOT EXISTS (
-    SELECT 1 FROM outbox AS removal WHERE removal.job_id = :job_id AND removal.kind = 'removal'
-);
+FROM outbox WHERE job_id = :job_id AND kind = 'video';
 
 -- name: drop_video(job_id)!
 -- Written in the same transaction: a video that was kept until there is a bucket is owed to none.

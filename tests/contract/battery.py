@@ -195,9 +195,11 @@ def buried(play: FullPlay) -> None:
     play.delete(other)
     completed(play)
     play.prune(0, play.now)
-    while delivery := play.take(kind=Kind.REMOVAL):
-        play.settle(delivery)
-    play.prune(0, play.now)
+    for _ in range(2):
+        removal = play.take(kind=Kind.REMOVAL)
+        assert removal
+        play.settle(removal)
+        play.prune(0, play.now)
     play.prune(0, play.now + 1)
 
 
