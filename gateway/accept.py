@@ -1,6 +1,8 @@
 """A request that was checked becomes an accepted job."""
 
+import contextlib
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 from structlog.stdlib import get_logger
@@ -15,7 +17,8 @@ from gateway.sender import Sender
 from jobstore.clock import now_ms
 from jobstore.errors import KeyReused
 from jobstore.failpoints import failpoint
-from jobstore.job import Arrival, Job
+from jobstore.job import Arrival, Job, Request
+from jobstore.staged import in_use
 
 log = get_logger()
 
@@ -29,8 +32,9 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
         The job, and whether it is new: a request that came before has its job already.
 
     Raises:
-        Problem: `idempotency_key_reused`, too much waits, or there is no room.
+        Problem: `idempotency_key_reused`, `image_lost`, too much waits, or there is no room.
     """
+    make_sure_of_room(parts)
     job_id, request = str(ULID()), asked.request
     staged = None
     if asked.picture:
@@ -52,7 +56,7 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
     try:
         failpoint("accept.staged")
         limits = limits_of(parts, sender.key_id)
-        with too_much_told():
+        with too_much_told(), shared(parts, request):
             job, new = parts.store.jobs.accept(arrival, now_ms(), limits)
     except KeyReused as error:
         message = "This Idempotency-Key came with another request before; send a new one with it."
@@ -66,6 +70,35 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
     else:
         log.info("request.repeated", job_id=job.job_id)
     return job, new
+
+
+def make_sure_of_room(parts: Parts) -> None:
+    """Look at the disk before anything is written.
+
+    Raises:
+        Problem: `disk_full`.
+    """
+    if not parts.disk.may_take():
+        message = "There is no room on the disk for another job; nothing was changed. Try later."
+        raise Problem.of("disk_full", message, headers={"Retry-After": "60"})
+
+
+@contextlib.contextmanager
+def shared(parts: Parts, request: Request) -> Iterator[None]:
+    """Keep the picture of a request, which may be that of another job, until the job is taken in.
+
+    Raises:
+        Problem: `image_lost`.
+    """
+    if request.image is None:
+        yield
+        return
+    images = parts.settings.images
+    with in_use(parts.settings.work):
+        if not (images / request.image).is_file():
+            message = "The picture of this job is gone from the disk; send it to POST /generate."
+            raise Problem.of("image_lost", message)
+        yield
 
 
 def stage(parts: Parts, picture: Picture, name: str) -> Path:

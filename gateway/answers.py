@@ -92,13 +92,19 @@ class WebhookPage(TypedDict):
 
 
 class JobStatus(Facts):
-    """A job as it is now: its place, an estimate, and, once it is completed, a signed link."""
+    """A job as it is now: its place, an estimate, and, once it is completed, a signed link.
+
+    `video_expires_at`: until when its video is kept, null for ever; once that is over, it is
+    `video_expired_at` instead, and there is no link.
+    """
 
     position: int | None
     eta_s: int | None
     upload: Upload | None
     video_url: str | None
     video_url_expires_at: str | None
+    video_expires_at: str | None
+    video_expired_at: str | None
     webhook: WebhookFacts | None
 
 
@@ -127,7 +133,10 @@ class Heard(TypedDict):
 
 
 class Health(TypedDict):
-    """Whether the service can do its work; `stages` says what is down, loading or resting."""
+    """Whether the service can do its work; `stages` says what is down, loading or resting.
+
+    `disk`: `low` begins no render, `full` takes nothing in.
+    """
 
     status: Literal["ok", "degraded"]
     gpu: str | None
@@ -135,6 +144,7 @@ class Health(TypedDict):
     model: str | None
     loading: dict[str, Any] | None
     stages: dict[str, str]
+    disk: Literal["ok", "low", "full"]
 
 
 class PresetFacts(TypedDict):

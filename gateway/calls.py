@@ -45,7 +45,7 @@ PICTURES = ("image_invalid", "image_fetch_failed", "pictures_unavailable")
 HOOKS = ("webhook_refused", "webhook_unsigned")
 AGAIN = ("idempotency_key_wrong", "idempotency_key_reused")
 CROWDED = ("queue_full", "key_queue_full", "key_busy")
-BYTES = ("video_missing", "job_unfinished", "range_wrong", "storage_unavailable")
+BYTES = ("video_missing", "video_expired", "job_unfinished", "range_wrong", "storage_unavailable")
 KEYED = {
     "Idempotency-Key": Header(
         "A name for this job: sent again with it, it is not made again.",

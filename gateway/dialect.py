@@ -95,8 +95,8 @@ def url_of(picture: object) -> str:
     raise Problem.of("field_wrong", message, PICTURE)
 
 
-def video_job(job: Job, can: Abilities) -> VideoJob:
-    """Show a job as a video object."""
+def video_job(job: Job, can: Abilities, ends_at: int | None) -> VideoJob:
+    """Show a job as a video object; `ends_at`: until when its video is kept, in milliseconds."""
     request = job.request
     completed = job.state is State.COMPLETED and job.ended_at is not None
     return {
@@ -107,7 +107,7 @@ def video_job(job: Job, can: Abilities) -> VideoJob:
         "progress": job.progress,
         "created_at": job.accepted_at // 1000,
         "completed_at": (job.ended_at or 0) // 1000 if completed else None,
-        "expires_at": None,
+        "expires_at": None if ends_at is None else ends_at // 1000,
         "error": video_error(job),
         "prompt": request.prompt,
         "seconds": f"{(request.num_frames - 1) / request.fps:.3g}",

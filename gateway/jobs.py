@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from structlog.stdlib import get_logger
 from ulid import ULID
 
+from gateway.accept import make_sure_of_room, shared
 from gateway.accepted import accepted
 from gateway.answers import Deleted, JobName, Page, Status
 from gateway.crowding import limits_of, too_much_told
@@ -118,12 +119,12 @@ def repeat(parts: Parts, key_id: str, job_id: str) -> tuple[Job, bool]:
     """Make a new job of an old one; while an earlier retry of it lives, that is the one.
 
     Raises:
-        Problem: `job_unfinished`, `image_lost`, too much waits, or there is no such job.
+        Problem: `job_unfinished`, `image_lost`, too much waits, there is no room, or no such job.
     """
+    make_sure_of_room(parts)
     job = find(parts, key_id, job_id)
-    repeatable(parts, job)
     again_id = str(ULID())
-    with too_much_told():
+    with too_much_told(), shared(parts, job.request):
         again = parts.store.jobs.repeat(job_id, again_id, now_ms(), limits_of(parts, job.key_id))
     if again is None:
         raise unfinished(find(parts, key_id, job_id), "retry")
@@ -131,18 +132,6 @@ def repeat(parts: Parts, key_id: str, job_id: str) -> tuple[Job, bool]:
     if new:
         log.info("job.retried", job_id=again_id, retry_of=job_id)
     return again, new
-
-
-def repeatable(parts: Parts, job: Job) -> None:
-    """Make sure that what a job asked for can be asked for again.
-
-    Raises:
-        Problem: `image_lost`.
-    """
-    image = job.request.image
-    if image and not (parts.settings.images / image).is_file():
-        message = "The picture of this job is gone from the disk; send it again to POST /generate."
-        raise Problem.of("image_lost", message)
 
 
 async def delete(request: Request) -> Response:

@@ -13,6 +13,7 @@ from gateway.links import Links
 from gateway.room import Room
 from gateway.settings import GatewaySettings
 from jobstore.abilities import Abilities
+from jobstore.disk import Disk
 from jobstore.errors import StoreFull, StoreUnavailable
 from jobstore.fetch import Fetcher
 from jobstore.objects import Objects
@@ -45,6 +46,11 @@ class Parts:
     waits: Room = field(default_factory=lambda: Room(2))
     videos: Room = field(default_factory=lambda: Room(4))
     changes: Changes = field(default_factory=Changes)
+
+    @cached_property
+    def disk(self) -> Disk:
+        """The disk that everything is written to."""
+        return Disk(self.settings)
 
     @cached_property
     def links(self) -> Links:

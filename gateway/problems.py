@@ -35,6 +35,7 @@ STATUSES: Mapping[str, HTTPStatus] = MappingProxyType(
         "image_lost": HTTPStatus.CONFLICT,
         "webhook_missing": HTTPStatus.CONFLICT,
         "job_deleted": HTTPStatus.GONE,
+        "video_expired": HTTPStatus.GONE,
         "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "url_too_long": HTTPStatus.REQUEST_URI_TOO_LONG,
         "media_type_wrong": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from jobstore.keeping import KeepSettings
 from jobstore.settings import ModelSettings, StorageSettings
 from jobstore.webhooks import WebhookSettings
 
 PLAIN_HTTP, WEAK_KEY = "plain-http", "weak-key"  # what ALLOW_UNSAFE allows
 
 
-class GatewaySettings(WebhookSettings, StorageSettings, ModelSettings):
+class GatewaySettings(WebhookSettings, StorageSettings, ModelSettings, KeepSettings):
     """What the gateway needs besides."""
 
     allow_unsafe: str = Field("", description="what is done though it is unsafe, in words")

@@ -71,8 +71,11 @@ def show(parts: Parts, key_id: str, job_id: str) -> Shown:
     """
     job = find(parts, key_id, job_id)
     views = parts.store.views
-    video = views.video(job_id) if job.state is State.COMPLETED else None
-    link = sign(parts, job, video) if video else None
+    now = now_ms()
+    ends_at = parts.settings.expires_at(job)
+    expired = ends_at is not None and ends_at <= now
+    video = views.video(job_id) if job.state is State.COMPLETED and not expired else None
+    link = sign(parts, job, video, now) if video else None
     body: JobStatus = {
         "job_id": job.job_id,
         "status": public(job.state),
@@ -84,6 +87,8 @@ def show(parts: Parts, key_id: str, job_id: str) -> Shown:
         "eta_s": rounded(views.eta_s(job_id)) if job.ended_at is None else None,
         "upload": upload(parts, job),
         "video_url_expires_at": text(link.expires_at) if link else None,
+        "video_expires_at": text(ends_at) if ends_at is not None and not expired else None,
+        "video_expired_at": text(ends_at) if ends_at is not None and expired else None,
         "webhook": webhook_of(parts, job),
         **facts(job),
     }
@@ -140,15 +145,20 @@ def rounded(seconds: float | None) -> int | None:
     return None if seconds is None else math.ceil(seconds)
 
 
-def sign(parts: Parts, job: Job, video: Video) -> Link | None:
+def sign(parts: Parts, job: Job, video: Video, now: int) -> Link | None:
     """Sign a link, anew at each read; None while none can be signed.
 
-    It leads to the storage, or to this machine while the video is only here.
+    It leads to the storage, or to this machine while the video is only here, and never outlives the
+    video.
     """
+    ends_at = parts.settings.expires_at(job)
+    most_s = LINK_S if ends_at is None else min(LINK_S, (ends_at - now) // 1000)
+    if most_s < 1:
+        return None
     if parts.objects is None or not video.delivered:
-        return parts.links.sign(job.job_id, now_ms() + LINK_S * 1000)
+        return parts.links.sign(job.job_id, now + most_s * 1000)
     try:
-        return parts.objects.link(job.object_key, f"{job.job_id}.mp4")
+        return parts.objects.link(job.object_key, f"{job.job_id}.mp4", most_s)
     except (ObjectsRefused, ObjectsUnavailable) as error:
         log.error("link.refused", job_id=job.job_id, error=str(error))
         return None

@@ -16,6 +16,7 @@ from structlog.stdlib import get_logger
 from gateway.parts import Parts, in_thread, job_asked
 from gateway.problems import Problem
 from gateway.shown import find, note_read
+from jobstore.clock import now_ms, text
 from jobstore.errors import ObjectMissing, ObjectsRefused, ObjectsUnavailable
 from jobstore.job import Job, Video
 from jobstore.moves import State
@@ -82,12 +83,16 @@ def completed(parts: Parts, key_id: str, job_id: str) -> tuple[Job, Video]:
     """Find the video of a job.
 
     Raises:
-        Problem: `job_unfinished`, `video_missing`, or there is no such job.
+        Problem: `job_unfinished`, `video_missing`, `video_expired`, or there is no such job.
     """
     job = find(parts, key_id, job_id)
     if job.ended_at is None:
         message = "The video is not there yet; wait until the status of the job is completed."
         raise Problem.of("job_unfinished", message, headers={"Retry-After": "2"})
+    ends_at = parts.settings.expires_at(job)
+    if ends_at is not None and ends_at <= now_ms():
+        message = f"The video was kept until {text(ends_at)}; retry the job to render it anew."
+        raise Problem.of("video_expired", message)
     video = parts.store.views.video(job_id)
     if video is None or job.state is not State.COMPLETED:
         message = f"This job is {job.state}, so it has no video; its status says why."

@@ -11,7 +11,7 @@ from gateway.answers import VideoDeleted, VideoPage
 from gateway.asked import ask, remixed
 from gateway.body import read_body
 from gateway.dialect import PICTURE, native, video_job
-from gateway.jobs import Cursor, bury, page, repeatable
+from gateway.jobs import Cursor, bury, page
 from gateway.parts import Parts, in_thread, job_asked, parts_of
 from gateway.problems import Problem, faults_of
 from gateway.sender import sender_of
@@ -59,7 +59,6 @@ async def remix_video(request: Request) -> Response:
         asked = remixed(source, prompt, sender.key_id, parts.abilities)
     except ValidationError as error:
         raise Problem(faults_of(error, Remix)) from error
-    repeatable(parts, source)
     job, _ = await in_thread(parts.writes, accept, parts, asked, sender)
     return await told(parts, job)
 
@@ -83,7 +82,7 @@ async def list_videos(request: Request) -> Response:
     await note_read(parts, key_id, jobs)
     body: VideoPage = {
         "object": "list",
-        "data": [video_job(job, parts.abilities) for job in jobs],
+        "data": [video_job(job, parts.abilities, parts.settings.expires_at(job)) for job in jobs],
         "has_more": has_more,
         "first_id": jobs[0].job_id if jobs else None,
         "last_id": jobs[-1].job_id if jobs else None,
@@ -116,7 +115,9 @@ async def told(parts: Parts, job: Job) -> Response:
         eta_s = await in_thread(parts.reads, parts.store.views.eta_s, job.job_id) or 0
         least, most = POLL_AFTER_S
         headers["openai-poll-after-ms"] = f"{min(max(eta_s / POLLS, least), most) * 1000:.0f}"
-    return JSONResponse(video_job(job, parts.abilities), headers=headers)
+    return JSONResponse(
+        video_job(job, parts.abilities, parts.settings.expires_at(job)), headers=headers
+    )
 
 
 def seen(parts: Parts, key_id: str, job_id: str) -> Job:

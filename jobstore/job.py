@@ -115,7 +115,7 @@ class Job:
     `progress` is percent of the whole and never goes back; `step` is where the render stands, or
     stood when it was given back; `spent_ms` is how long it was rendered, in all claims together.
     `unread`: as far as can be told, its caller has not learnt its id. `webhook_url`: where its end
-    is told.
+    is told. `expired_at`: since when its video is kept no longer.
     """
 
     seq: int
@@ -138,6 +138,7 @@ class Job:
     started_at: int | None
     ended_at: int | None
     deleted_at: int | None
+    expired_at: int | None
     cancel_requested: bool
     error_code: str | None
     error: str | None

@@ -236,29 +236,17 @@ class Jobs:
         return job_from(row) if row else None
 
     def delete(self, job_id: str, now: int) -> Job | None:
-        """Bury a job that has ended, and owe the removal of its object; None for any other."""
+        """Bury a job that has ended, and owe the removal of its object; None for any other.
+
+        That of a video that has expired is owed already.
+        """
         with self.database.writing("outbox") as connection:
             row = self.database.queries.bury_job(connection, job_id=job_id, now=now)
             failpoint("delete.buried")
-            if row:
+            if row and row["expired_at"] is None:
                 self.database.queries.owe_removal(connection, job_id=job_id)
                 self.database.queries.drop_video(connection, job_id=job_id)
         return job_from(row) if row else None
-
-    def prune(self, ended_before: int, most: int = 100) -> int:
-        """Forget jobs that ended long ago and owe nothing; answers how many, at most `most`."""
-        queries = self.database.queries
-        with self.database.writing() as connection:
-            rows = list(queries.prunable_jobs(connection, ended_before=ended_before, most=most))
-            for row in rows:
-                queries.prune_events(connection, job_id=row["job_id"])
-                failpoint("prune.events")
-                queries.prune_outbox(connection, job_id=row["job_id"])
-                failpoint("prune.outbox")
-                queries.prune_job(connection, job_id=row["job_id"])
-                failpoint("prune.job")
-        failpoint("prune.committed")
-        return len(rows)
 
     def is_resting(self, host: str, now: int) -> bool:
         """Tell whether a machine gets no jobs because different ones crashed there in a row."""

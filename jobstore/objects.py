@@ -189,8 +189,8 @@ class Objects:
                 raise ObjectMissing from error
         return StoredBytes(answer["Body"])
 
-    def link(self, key: str, file_name: str) -> Link:
-        """Sign a link to an object, good for an hour or until the signing credentials end.
+    def link(self, key: str, file_name: str, most_s: int = LINK_S) -> Link:
+        """Sign a link to an object, good for `most_s` or until the signing credentials end.
 
         Raises:
             ObjectsRefused: there are no credentials to sign with.
@@ -204,9 +204,9 @@ class Objects:
                     "ResponseContentType": "video/mp4",
                     "ResponseContentDisposition": f'attachment; filename="{file_name}"',
                 },
-                ExpiresIn=LINK_S,
+                ExpiresIn=most_s,
             )
-        ends_at = now_ms() + LINK_S * 1000
+        ends_at = now_ms() + most_s * 1000
         return Link(url, min(ends_at, self.credentials_end_at() or ends_at))
 
     def credentials_end_at(self) -> int | None:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, TypeVar, cast
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from jobstore.abilities import DESCRIPTION, Abilities
 from jobstore.errors import SettingsWrong
+from jobstore.marks import Marks
 
 EMBEDDED_MODEL = Path(__file__).parent.parent / "runner" / "pocket" / "checkpoint"
 PUBLISHED_MODEL = "Wan2.2-TI2V-5B"
@@ -29,7 +30,7 @@ HEARTBEATS_PER_LEASE = 3  # so that one or two missed heartbeats do not lose a l
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
-class Settings(BaseSettings):
+class Settings(Marks):
     """What every process needs to know."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)

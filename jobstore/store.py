@@ -8,6 +8,7 @@ from jobstore.database import Database
 from jobstore.jobs import Jobs
 from jobstore.keys import Keys
 from jobstore.outbox import Outbox
+from jobstore.retention import Retention
 from jobstore.settings import POSTGRESQL, SQLITE
 from jobstore.stages import Stages
 from jobstore.views import Views
@@ -16,12 +17,13 @@ from jobstore.wake import Wake
 
 @dataclass(frozen=True)
 class Store:
-    """Jobs, outbox, stages, keys and the views of one database."""
+    """Jobs, outbox, stages, keys, what grows old, and the views of one database."""
 
     jobs: Jobs
     outbox: Outbox
     stages: Stages
     keys: Keys
+    retention: Retention
     views: Views
     database: Database
 
@@ -43,6 +45,7 @@ class Store:
             Outbox(database),
             Stages(database),
             Keys(database),
+            Retention(database),
             Views(database),
             database,
         )

@@ -193,6 +193,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         deleted_at=row["deleted_at"],
+        expired_at=row["expired_at"],
         cancel_requested=bool(row["cancel_requested"]),
         error_code=row["error_code"],
         error=row["error"],

@@ -71,6 +71,11 @@ class Stage:
         self._prepared = threading.Event()
         self._left = threading.Event()
         self._failed = False
+        self._ticks: list[tuple[float, str, Callable[[], None]]] = []
+
+    def every(self, seconds: float, name: str, tick: Callable[[], None]) -> None:
+        """Run a tick of its own at the start and then every so many seconds, beside the work."""
+        self._ticks.append((seconds, name, tick))
 
     def serve(self, work: Work) -> int:
         """Work until a signal comes; the exit code is 0 unless the work itself broke.
@@ -81,6 +86,8 @@ class Stage:
         self._facts = lambda: work.facts
         schedule = Schedule()
         schedule.every(self.settings.poll_s, "poll", self._look)
+        for seconds, name, tick in self._ticks:
+            schedule.every(seconds, name, tick)
         self.store.database.watch(self.topic, self._woken.set, self.stopping)
         self.heartbeat.tick()
         worker = self._start("work", self._run, work)

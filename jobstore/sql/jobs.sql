@@ -184,13 +184,36 @@ UPDATE hosts SET streak = 0 WHERE host = :host AND streak > 0;
 -- name: host_streak(host)^
 SELECT streak, crashed_at FROM hosts WHERE host = :host;
 
+-- name: expire_job(job_id, now)^
+-- Its video is kept no longer. While anything is owed for the job, it is left: it can expire later. So
+-- is one that was deleted, whose removal is owed already.
+UPDATE jobs SET expired_at = :now
+WHERE job_id = :job_id AND state = 'completed' AND expired_at IS NULL AND deleted_at IS NULL
+    AND NOT EXISTS (
+        SELECT 1 FROM outbox
+        WHERE outbox.job_id = jobs.job_id AND outbox.state IN ('owed', 'delivering')
+    )
+RETURNING job_id;
+
 -- name: prunable_jobs(ended_before, most)
--- Jobs that ended long ago and owe nothing any more, the oldest first.
+-- Jobs that ended long ago, have no video any more and owe nothing, the oldest first. (Those that were
+-- deleted have their own time.)
 SELECT job_id FROM jobs
-WHERE ended_at < :ended_before AND NOT EXISTS (
+WHERE ended_at < :ended_before AND (state <> 'completed' OR expired_at IS NOT NULL)
+    AND NOT EXISTS (
+        SELECT 1 FROM outbox
+        WHERE outbox.job_id = jobs.job_id AND outbox.state IN ('owed', 'delivering')
+    )
+ORDER BY ended_at, seq
+LIMIT :most;
+
+-- name: prunable_tombs(buried_before, most)
+-- Jobs that were deleted long ago and owe nothing any more.
+SELECT job_id FROM jobs
+WHERE deleted_at < :buried_before AND NOT EXISTS (
     SELECT 1 FROM outbox WHERE outbox.job_id = jobs.job_id AND outbox.state IN ('owed', 'delivering')
 )
-ORDER BY ended_at, seq
+ORDER BY deleted_at, seq
 LIMIT :most;
 
 -- name: prune_events(job_id)!

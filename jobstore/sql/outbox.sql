@@ -6,14 +6,15 @@ INSERT INTO outbox (job_id, kind, state, host, key, path, size_bytes, sha256, du
 VALUES (:job_id, 'video', 'owed', :host, :key, :path, :size_bytes, :sha256, 0);
 
 -- name: owe_removal(job_id)!
--- Written in the transaction that buries the job; the machine that owed its video removes it.
+-- Written in the transaction that buries the job or ends the keeping of its video; the machine that
+-- owed its video removes it.
 INSERT INTO outbox (job_id, kind, state, host, key, due_at)
 SELECT job_id, 'removal', 'owed', host, key, 0
 FROM outbox WHERE job_id = :job_id AND kind = 'video';
 
 -- name: drop_video(job_id)!
 -- Written in the same transaction: a video that was kept until there is a bucket is owed to none.
-UPDATE outbox SET state = 'dead', error = 'The job was deleted.'
+UPDATE outbox SET state = 'dead', error = 'The job was deleted, or its video has expired.'
 WHERE job_id = :job_id AND kind = 'video' AND state IN ('kept', 'owed');
 
 -- name: renew_delivery(job_id, kind, fence, lease_ends_at, sent_bytes)^

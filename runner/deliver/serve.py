@@ -5,6 +5,7 @@ import random
 from jobstore import settings
 from jobstore.objects import Objects
 from runner.deliver.pay import Pay
+from runner.deliver.retention import EVERY_S, Retention
 from runner.deliver.settings import DeliverSettings
 from runner.deliver.webhooks import Webhooks
 from runner.stage import Stage
@@ -14,6 +15,8 @@ def serve() -> int:
     """Read the settings, open what is needed, and deliver until told to stop."""
     given = settings.read(DeliverSettings)
     stage = Stage("deliver", "outbox", given)
+    retention = Retention(given, stage.store)
+    stage.every(EVERY_S, "retention", lambda: retention.tick(stage.stopping))
     dice = random.SystemRandom()
     webhooks = Webhooks.of(given, stage.store.outbox, dice)
     return stage.serve(Pay(stage, Objects.wanted(given), dice, webhooks))

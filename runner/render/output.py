@@ -5,7 +5,6 @@ up again, can therefore neither overwrite nor remove what a newer one has made.
 """
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,12 +14,9 @@ from jobstore.job import Job, Video
 from jobstore.moves import State
 from jobstore.settings import Settings
 from jobstore.views import Views
+from runner.remains import WORK_FILE
 
 BESIDE = (".json", ".jpg")  # the sidecar and the poster
-# As `Output` and the checkpoints name them; a checkpoint half written is hidden.
-WORK_FILE = re.compile(
-    r"\.?(?P<job_id>[^.]+)\.(?P<fence>[0-9]+)\.(?P<suffix>mp4|json|jpg|ckpt|ckpt\.part)"
-)
 
 
 @dataclass(frozen=True)

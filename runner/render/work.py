@@ -2,7 +2,6 @@
 
 import contextvars
 import random
-import shutil
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from structlog.stdlib import get_logger
 
 from jobstore.clock import now_ms
+from jobstore.disk import Disk
 from jobstore.errors import StoreUnavailable
 from jobstore.failpoints import failpoint
 from jobstore.job import Phase, Video
@@ -36,8 +36,8 @@ from runner.stage import Stage
 
 log = get_logger()
 
+DISK_LOW = "disk_low"
 REST_S = 60.0  # after a fault of the machine, before the next job is tried
-LOW_WATER_BYTES = 256 << 20  # of free disk: a video of the 5B takes tens of megabytes
 
 Rest = Callable[[], Video]
 
@@ -59,6 +59,7 @@ class Render:
         self.dice = dice
         self._said: dict[str, object] = {"model_loaded": False}
         self._card = Card()
+        self._disk = Disk(settings)
         self._model: Model | None = None
         self.ahead: Ahead | None = None
         self._rests_until = 0.0
@@ -252,14 +253,14 @@ class Render:
         try:
             for folder in (outputs, images):
                 folder.mkdir(parents=True, exist_ok=True)
-            free_bytes = shutil.disk_usage(outputs).free
+            has_room = self._disk.may_render()
         except OSError as error:
             self._rest(error)
             return False
-        if free_bytes < LOW_WATER_BYTES:
-            self._rest(OSError(f"only {free_bytes >> 20} MiB are free in {outputs}"))
-            return False
-        return True
+        if has_room == (self._said.get("state") == DISK_LOW):
+            self._said = {**self._said, "state": "ready" if has_room else DISK_LOW}
+            self.stage.heartbeat.tick()
+        return has_room
 
     @contextmanager
     def _resting_after_faults(self) -> Iterator[None]:

@@ -171,11 +171,13 @@ def resting(play: FullPlay) -> None:
 
 
 def pruned(play: FullPlay) -> None:
-    completed(play)
+    """One has failed, one has expired and owes, one has its video still, one came later."""
+    play.fail(claimed(play))
     owing = completed(play)
+    kept = completed(play)
+    play.expire(owing)
     play.pass_time(1000)
-    completed(play)
-    play.delete(owing)
+    play.fail(claimed(play))
     play.accept()
     play.prune(play.now - 1000)
     play.prune(play.now)
@@ -183,6 +185,43 @@ def pruned(play: FullPlay) -> None:
     assert delivery
     play.settle(delivery)
     play.prune(play.now)
+    play.expire(kept)
+
+
+def buried(play: FullPlay) -> None:
+    """Those that were deleted have a time of their own, and go once their removal is paid."""
+    one, other = completed(play), completed(play)
+    play.delete(one)
+    play.pass_time(1000)
+    play.delete(other)
+    completed(play)
+    play.prune(0, play.now)
+    for _ in range(2):
+        removal = play.take(kind=Kind.REMOVAL)
+        assert removal
+        play.settle(removal)
+        play.prune(0, play.now)
+    play.prune(0, play.now + 1)
+
+
+def expired(play: FullPlay) -> None:
+    """Once, and only what is completed; deleted later, its removal does not come again."""
+    one, other = completed(play), completed(play)
+    play.expire(rendered(play).job_id)
+    play.expire(one)
+    while delivery := play.take(kind=Kind.REMOVAL):
+        play.settle(delivery)
+    play.pass_time(1)
+    play.expire(one)
+    play.delete(one)
+    play.delete(other)
+    while delivery := play.take(kind=Kind.REMOVAL):
+        play.settle(delivery)
+    play.expire(other)
+    play.expire(play.accept())
+    failed = claimed(play)
+    play.fail(failed)
+    play.expire(failed.job_id)
 
 
 def claimed_in_order(play: FullPlay) -> None:
@@ -195,6 +234,7 @@ def claimed_in_order(play: FullPlay) -> None:
 BATTERY: list[Scenario] = [
     *(claimed_in_order, failing, unwanted, repeated, asked_again, cancelled, rescued),
     *(rescued_too_late, rescued_from_somebody_else, deleted, advanced, calmed, resting, pruned),
+    *(buried, expired),
     *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
     *(partial(already_rendered, move=move) for move in MOVES),
     *DEBTS,

@@ -119,6 +119,20 @@ def deleted_during_the_upload(play: FullPlay) -> None:
         pass
 
 
+def expired_before_there_was_a_bucket(play: FullPlay) -> None:
+    """One that is owed meanwhile is left, until it is delivered."""
+    one, other = kept(play), kept(play)
+    play.expire(one)
+    play.owe_kept()
+    play.expire(other)
+    delivery = play.take()
+    assert delivery
+    play.expire(other)
+    play.settle(delivery)
+    play.expire(other)
+    play.take(kind=Kind.REMOVAL)
+
+
 def hastened(play: FullPlay) -> None:
     rendered(play, "I")
     for delivery in [taken(play), taken(play), taken(play)]:
@@ -148,6 +162,7 @@ def rescued_debts(play: FullPlay) -> None:
 DEBTS: list[Callable[[FullPlay], object]] = [
     *(debts_in_order, rescued_debts, removal_given_up, kept_until_there_is_a_bucket, hastened),
     *(deleted_before_there_was_a_bucket, deleted_during_the_upload),
+    expired_before_there_was_a_bucket,
     *(
         partial(play, move=move)
         for move in DEBT_MOVES

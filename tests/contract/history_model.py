@@ -1,9 +1,10 @@
 """The job store as a few lists in memory: what every move does, and who is refused."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from contract_shop import SHA
+from history_ages import Rows
 from history_rows import Claim, DebtRow, HostRow, JobRow
 from jobstore.arrivals import RETRIED_MS
 from jobstore.errors import KeyReused, LeaseLost
@@ -14,16 +15,8 @@ CRASHED = "The renderer crashed each time it started this job, so it was given u
 
 
 @dataclass
-class Model:
-    """The store as it should be; rows stand in the order they came."""
-
-    jobs: list[JobRow] = field(default_factory=list)
-    debts: list[DebtRow] = field(default_factory=list)
-    hosts: dict[str, HostRow] = field(default_factory=dict)
-    events: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
-
-    def job(self, job_id: str) -> JobRow | None:
-        return next((job for job in self.jobs if job.job_id == job_id), None)
+class Model(Rows):
+    """The store as it should be."""
 
     def stands(self, claim: Claim) -> bool:
         """Tell whether a claim, of a job or of what is owed, is still its holder's."""
@@ -174,32 +167,6 @@ class Model:
         again.webhook_url = job.webhook_url
         self.accept(again)
         return True
-
-    def delete(self, job_id: str, now: int) -> bool:
-        job = self.job(job_id)
-        if job is None or job.state not in TERMINAL or job.deleted_at is not None:
-            return False
-        job.deleted_at = now
-        videos = [debt for debt in self.debts if debt.job_id == job_id and debt.kind == "video"]
-        self.debts += [DebtRow(job_id, "removal", debt.host, 0) for debt in videos]
-        for debt in videos:
-            if debt.state in {"kept", "owed"}:
-                debt.state, debt.error = "dead", "The job was deleted."
-        return True
-
-    def prune(self, before: int, most: int) -> int:
-        owing = {debt.job_id for debt in self.debts if debt.state in {"owed", "delivering"}}
-        old = [
-            (job.ended_at, place, job.job_id)
-            for place, job in enumerate(self.jobs)
-            if job.ended_at is not None and job.ended_at < before and job.job_id not in owing
-        ]
-        gone = {job_id for _, _, job_id in sorted(old)[:most]}
-        self.jobs = [job for job in self.jobs if job.job_id not in gone]
-        self.debts = [debt for debt in self.debts if debt.job_id not in gone]
-        for job_id in gone:
-            del self.events[job_id]
-        return len(gone)
 
     def take(self, owner: str, host: str, ends_at: int, now: int, kind: str) -> Claim | None:
         due = [debt for debt in self.debts if debt.state == "owed" and debt.due_at <= now]

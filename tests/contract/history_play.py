@@ -226,8 +226,14 @@ class Play:
             lambda: bool(self.store.jobs.delete(job_id, self.now)),
         )
 
-    def prune(self, before: int | None = None, most: int = 100) -> None:
-        before = self.now if before is None else before
+    def expire(self, job_id: str) -> None:
         self.same(
-            lambda: self.model.prune(before, most), lambda: self.store.jobs.prune(before, most)
+            lambda: self.model.expire(job_id, self.now),
+            lambda: self.store.retention.expire(job_id, self.now),
+        )
+
+    def prune(self, before: int = 0, buried_before: int = 0, most: int = 100) -> None:
+        self.same(
+            lambda: self.model.prune(before, buried_before, most),
+            lambda: len(self.store.retention.prune(before, buried_before, most)),
         )

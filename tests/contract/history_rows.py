@@ -36,6 +36,7 @@ class JobRow:
     started_at: int | None = None
     ended_at: int | None = None
     deleted_at: int | None = None
+    expired_at: int | None = None
     error_code: str | None = None
     error: str | None = None
 

@@ -183,9 +183,15 @@ class Histories(RuleBasedStateMachine):
     def rescue_debts(self, dead: set[str]) -> None:
         self.play.rescue_debts(*sorted(dead))
 
-    @rule(ago_ms=st.sampled_from([0, 5000]), most=st.sampled_from([1, 100]))
-    def prune(self, ago_ms: int, most: int) -> None:
-        self.play.prune(self.play.now - ago_ms, most)
+    @precondition(has_deliveries)
+    @rule(back=pick)
+    def expire(self, back: int) -> None:
+        self.play.expire(newest(self.play.deliveries, back).job_id)
+
+    @rule(ages_ms=st.tuples(*[st.sampled_from([0, 5000])] * 2), most=st.sampled_from([1, 100]))
+    def prune(self, ages_ms: tuple[int, int], most: int) -> None:
+        ended, buried = (self.play.now - age_ms for age_ms in ages_ms)
+        self.play.prune(ended, buried, most)
 
     def teardown(self) -> None:
         if self.play.sound:

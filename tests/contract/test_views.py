@@ -167,7 +167,7 @@ SMALL = {
 TEXTS = {
     *("job_id", "again_id", "owner", "dead_owner", "host", "key_id", "idempotency_key", "key"),
     *("request", "request_hash", "shape", "source", "phase", "error", "error_code", "kind"),
-    *("path", "sha256", "topic", "crashed_id", "unread_hash", "state", "webhook_url"),
+    *("path", "sha256", "topic", "crashed_id", "unread_hash", "state", "image", "webhook_url"),
 }
 
 

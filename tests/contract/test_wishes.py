@@ -123,24 +123,3 @@ def test_only_what_has_ended_is_deleted(shop: Shop) -> None:
     assert shop.store.jobs.delete("J1", 9000) is None
     shop.finish(shop.claim())
     assert shop.store.jobs.delete("J1", 9000) is None
-
-
-def test_pruning_forgets_what_ended_long_ago_and_owes_nothing(shop: Shop) -> None:
-    shop.complete("J1")
-    shop.complete("J2")
-    shop.store.jobs.delete("J2", 6000)
-    shop.accept("J3")
-    assert shop.store.jobs.prune(5000) == 0
-    assert shop.store.jobs.prune(5001) == 1
-    assert shop.store.views.find("J1") is None
-    assert shop.history("J1") == []
-    assert shop.store.views.find("J2"), "its removal is still owed"
-    shop.store.outbox.remove(shop.take(6000, kind=Kind.REMOVAL), 6500)
-    assert shop.store.jobs.prune(5001) == 1
-    assert shop.found("J3").state is State.QUEUED
-
-
-def test_pruning_goes_in_small_bites(shop: Shop) -> None:
-    for number in range(5):
-        shop.complete(f"J{number}")
-    assert [shop.store.jobs.prune(9999, most=2) for _ in range(4)] == [2, 2, 1, 0]

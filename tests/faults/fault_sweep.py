@@ -18,6 +18,7 @@ STORE = (
     *("settle.delivered", "settle.completed", "settle.committed"),
     *("keep.kept", "webhook.settled", "webhook.buried"),
     *("delete.buried", "prune.events", "prune.outbox", "prune.job", "prune.committed"),
+    *("prune.expired", "prune.owed"),
 )
 RECOVERY = ("rescue.taken",)
 AROUND = (
@@ -25,6 +26,7 @@ AROUND = (
     *("render.encoded", "render.described", "render.pictured", "render.published"),
     *("render.adopted", "checkpoint.written"),
     *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done", "webhook.sent"),
+    "prune.removed",
 )
 
 SETUP = (
@@ -35,7 +37,7 @@ SETUP = (
 
 def check(url: str, folder: Path) -> None:
     """Look at what is left once both lives are over."""
-    assert (folder / "acknowledged").read_text().split() == ["old", "new", "kept"]
+    assert (folder / "acknowledged").read_text().split() == ["old", "new", "kept", "aged"]
     store = Store.open(url, folder / "wake")
     new = store.views.find("new")
     assert new
@@ -49,6 +51,9 @@ def check(url: str, folder: Path) -> None:
     with store.database.reading() as connection:
         left = connection.execute("SELECT job_id, kind, state FROM outbox ORDER BY seq").fetchall()
         assert sorted(tuple(dict(row).values()) for row in left) == [
+            ("aged", "removal", "delivered"),
+            ("aged", "video", "delivered"),
+            ("aged", "webhook", "dead"),
             ("kept", "video", "kept"),
             ("kept", "webhook", "dead"),
             *(("new", kind, "delivered") for kind in ("video", "webhook")),

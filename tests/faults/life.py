@@ -3,8 +3,8 @@
     python life.py URL WAKE_FOLDER RUN ACKNOWLEDGED
 
 Runs again and again (RUN counts from 1) until it ends by itself; each run first takes back what the
-runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered;
-both ends are told. `kept` stays on the disk.
+runs before it held. `old` is rendered, delivered, deleted and pruned, `new` rendered and delivered,
+`kept` stays on the disk, the video of `aged` expires and is removed; all ends are told.
 What was acknowledged to a caller is written, durably, to the file ACKNOWLEDGED.
 """
 
@@ -40,7 +40,7 @@ def live(store: Store, run: int, acknowledged: Path) -> None:
     now = run * HOUR_MS
     store.jobs.rescue(dead, now)
     store.outbox.rescue(dead, now)
-    for job_id in ("old", "new", "kept"):
+    for job_id in ("old", "new", "kept", "aged"):
         if job_id not in text(acknowledged):
             accept(store, job_id, acknowledged)
     while job := store.jobs.claim(owner, "H", LEASE_MS, now):
@@ -53,12 +53,13 @@ def live(store: Store, run: int, acknowledged: Path) -> None:
         else:
             store.outbox.settle(row, 10, SHA, now)
     tell(store, owner, now)
+    store.retention.expire("aged", now)
     old = store.views.find("old")
     if old and old.state in TERMINAL:
         store.jobs.delete("old", now)
-        while row := store.outbox.claim(owner, "H", LEASE_MS, now, Kind.REMOVAL):
-            store.outbox.remove(row, now)
-        prune(store, now)
+    while row := store.outbox.claim(owner, "H", LEASE_MS, now, Kind.REMOVAL):
+        store.outbox.remove(row, now)
+    store.retention.prune(0, now + 1)
 
 
 def tell(store: Store, owner: str, now: int) -> None:
@@ -68,13 +69,6 @@ def tell(store: Store, owner: str, now: int) -> None:
             store.outbox.tell(row, now)
         else:
             store.outbox.give_up(row, "nobody listens")
-
-
-def prune(store: Store, now: int) -> None:
-    """Forget `old` alone: `new` is given a later end, as it would have in real life."""
-    with store.database.writing() as connection:
-        connection.execute(f"UPDATE jobs SET ended_at = {now + HOUR_MS} WHERE job_id <> 'old'")
-    store.jobs.prune(now + 1)
 
 
 def accept(store: Store, job_id: str, acknowledged: Path) -> None:

@@ -19,7 +19,7 @@ from jobstore.store import Store
 from local.bench.process_memory import anonymous_bytes
 from local.s3 import BUCKET
 from local.stack import Stack
-from runner.render.output import WORK_FILE
+from runner.remains import WORK_FILE
 from runner.render.video import probe
 
 PROMPTS = ("a red circle moves right", "a blue square grows", "a green triangle moves up")

@@ -11,6 +11,7 @@ import torch
 
 import settling
 from gateway.health import describe
+from jobstore.disk import Room
 from jobstore.job import Stage
 from jobstore.settings import ModelSettings, read
 from local.running import Running
@@ -84,10 +85,10 @@ def test_the_render_stage_says_how_far_its_model_is(
 def test_health_shows_how_far_the_loading_is() -> None:
     loading = progress(25, 100, 3.0)
     facts = {"state": "loading", "model_loaded": False, "loading": loading}
-    health = describe([Stage("render", "here", 0, facts)])
+    health = describe([Stage("render", "here", 0, facts)], Room.OK)
     assert (health["status"], health["model_loaded"]) == ("degraded", False)
     assert health["loading"] == loading
-    assert describe([Stage("render", "here", 0, {"state": "ready"})])["loading"] is None
+    assert describe([Stage("render", "here", 0, {"state": "ready"})], Room.OK)["loading"] is None
 
 
 def test_a_stage_that_gets_ready_beats_far_more_often_than_one_that_is(tmp_path: Path) -> None:

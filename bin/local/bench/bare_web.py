@@ -24,6 +24,8 @@ STATUS: JobStatus = {
     "eta_s": None,
     "upload": None,
     "video_url_expires_at": None,
+    "video_expires_at": None,
+    "video_expired_at": None,
     "webhook": None,
     "progress": 0,
     "step": 0,

@@ -71,6 +71,8 @@ def build(settings: GatewaySettings, store: Store) -> FastAPI:
             "upload": None,
             "video_url": None,
             "video_url_expires_at": None,
+            "video_expires_at": None,
+            "video_expired_at": None,
             "webhook": None,
             **facts(job),
         }

@@ -1,0 +1,8 @@
+-- What the pruning of old things looks for. SQLite and PostgreSQL have this file with the same names.
+
+-- The picture a job starts from: retries and remixes share it.
+ALTER TABLE jobs ADD COLUMN image TEXT GENERATED ALWAYS AS (json_extract(request, '$.image')) VIRTUAL;
+
+CREATE INDEX jobs_by_image ON jobs (image) WHERE image IS NOT NULL;
+
+CREATE INDEX jobs_deleted ON jobs (deleted_at, seq) WHERE deleted_at IS NOT NULL;
