@@ -14,6 +14,7 @@ from structlog.stdlib import get_logger
 log = get_logger()
 
 STEP_MS = 10  # between two looks; each takes 10 us, so 1 ms would cost 1 to 3 % of a core for ever
+AGAIN_S = 1  # until a watch that failed is tried again
 
 
 class Wake:
@@ -46,15 +47,20 @@ def changes_in(folder: Path, stop: threading.Event) -> Iterator[set[str]]:
     """Name what changes in a folder, as it comes; ends with the folder, or when `stop` is set.
 
     A hint: what comes too fast is lost without a word, and when the folder is removed and made
-    again nothing more is told.
+    again nothing more is told. A name that is no text is told as no name at all.
     """
     with contextlib.suppress(FileNotFoundError):
-        for changes in watchfiles.watch(
-            folder,
-            stop_event=stop,
-            recursive=False,
-            step=STEP_MS,
-            debounce=STEP_MS,
-            rust_timeout=500,
-        ):
-            yield {Path(path).name for _, path in changes}
+        while not stop.is_set():
+            try:
+                for changes in watchfiles.watch(
+                    folder,
+                    stop_event=stop,
+                    recursive=False,
+                    step=STEP_MS,
+                    debounce=STEP_MS,
+                    rust_timeout=500,
+                ):
+                    yield {Path(path).name for _, path in changes}
+            except RuntimeError:  # a name that is no UTF-8 ended the watch, or none can be had
+                yield set()
+                stop.wait(AGAIN_S)

@@ -2,7 +2,8 @@
 
 The watch is a hint, the look is the truth: it finds what no event told of, and a folder that was
 removed, replaced or was not there. All of it runs in a thread with an event loop of its own, so
-that neither requests nor dropped files keep each other waiting.
+that neither requests nor dropped files keep each other waiting; and jobs are told of whether or not
+more can be taken in.
 """
 
 import asyncio
@@ -10,9 +11,10 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 from structlog.stdlib import get_logger
@@ -35,6 +37,14 @@ NAMES_MOST = 1000  # that one look takes, so that a flood does not keep it from 
 AT_ONCE = 4  # files; one may wait for a slow server to send its picture
 SOON_S = 0.5  # when something is being written
 PACE_S = 0.05  # between two looks, however much changes
+STUCK_LOOKS = 12  # that leave a file alone which could not be taken in or moved
+
+
+class Stuck(NamedTuple):
+    """A file, as it was when it could not be taken in or moved, and when it is tried again."""
+
+    dropped: Dropped
+    until_s: float
 
 
 class Intake:
@@ -46,41 +56,55 @@ class Intake:
         self._folder = folder
         self._followed = Followed(parts)
         self._found = False
-        self._stuck: dict[str, Dropped] = {}
+        self._stuck: dict[str, Stuck] = {}
+        self._waits: dict[str, str] = {}
         self._trouble: str | None = None
         self._place: tuple[int, int] | None = None
         self._loop = asyncio.new_event_loop()
-        self._changed = asyncio.Event()
+        self._dropped = asyncio.Event()
+        self._moved = asyncio.Event()
         self._stopping = threading.Event()
         self._unwatched = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
 
     def start(self) -> None:
         """Begin, in a thread."""
-        self._parts.store.database.watch("changes", self._ring, self._stopping)
+        ring = partial(self._ring, self._moved)
+        self._parts.store.database.watch("changes", ring, self._stopping)
         self._thread.start()
 
     def stop(self) -> None:
         """End in good order: what was begun is finished."""
         self._stopping.set()
         self._unwatched.set()
-        self._ring()
+        self._ring(self._dropped)
+        self._ring(self._moved)
         self._thread.join()
 
-    def _ring(self) -> None:
+    def _ring(self, bell: asyncio.Event) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._changed.set)
+            self._loop.call_soon_threadsafe(bell.set)
 
     def _run(self) -> None:
         with contextlib.closing(self._loop):
             self._loop.run_until_complete(self._live())
 
     async def _live(self) -> None:
+        await asyncio.gather(
+            self._repeat(self._look, self._dropped), self._repeat(self._tell, self._moved)
+        )
+
+    async def _repeat(self, tick: Callable[[], Awaitable[float]], bell: asyncio.Event) -> None:
+        """Do something each time a bell rings, or when it says that it wants to be done again."""
         while not self._stopping.is_set():
-            self._changed.clear()
-            wait_s = await self._look()
+            bell.clear()
+            wait_s = self._parts.settings.poll_s
+            try:
+                wait_s = await tick()
+            except Exception:
+                log.exception("intake.failed")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                await asyncio.wait_for(bell.wait(), wait_s)
             await asyncio.sleep(PACE_S)
 
     async def _look(self) -> float:
@@ -90,22 +114,30 @@ class Intake:
                 check_rights(inputs)
                 self._watch(inputs)
                 again = await self._take_in(inputs)
-                self._tell(inputs)
         except (OSError, Problem, StoreUnavailable) as error:
             self._say(str(error) or type(error).__name__)
-            return self._parts.settings.poll_s
-        except Exception:
-            log.exception("intake.stuck")
             return self._parts.settings.poll_s
         self._say(None)
         return again
 
+    async def _tell(self) -> float:
+        """Tell how the jobs are; what hinders that is said by the look, or by the store."""
+        with contextlib.suppress(OSError, StoreUnavailable), Inputs.open(self._folder) as inputs:
+            if not self._found:
+                self._followed.find(inputs)
+                self._found = True
+            self._followed.tell(inputs)
+        return self._parts.settings.poll_s
+
     async def _take_in(self, inputs: Inputs) -> float:
-        """Take in what lies there; what is stuck is left until it, or the folder, has changed."""
+        """Take in what lies there, and after it what was found waiting before."""
         found = sorted(dropped_in(inputs), key=lambda each: (each.written_ns, each.name))
-        fresh = [each for each in found if self._stuck.get(each.name) != each]
         names = {each.name for each in found}
-        self._stuck = {name: each for name, each in self._stuck.items() if name in names}
+        self._stuck = {name: stuck for name, stuck in self._stuck.items() if name in names}
+        self._waits = {name: reason for name, reason in self._waits.items() if name in names}
+        now_s = self._loop.time()
+        fresh = [each for each in found if not self._is_stuck(each, now_s)]
+        fresh.sort(key=lambda each: each.name in self._waits)
         places, closed = asyncio.Semaphore(AT_ONCE), asyncio.Event()
 
         async def in_turn(dropped: Dropped) -> bool:
@@ -125,7 +157,7 @@ class Intake:
         for error in done:
             if isinstance(error, BaseException):
                 raise error
-        if len(fresh) > NAMES_MOST:
+        if len(fresh) > NAMES_MOST and any(done):
             return 0
         return self._parts.settings.poll_s if all(done) else SOON_S
 
@@ -139,34 +171,52 @@ class Intake:
         with structlog.contextvars.bound_contextvars(request_id=request_id, file=dropped.name):
             try:
                 job = await take(self._parts, inputs.folder, dropped, time.time_ns())
-            except NotYet:
+            except NotYet as reason:
+                self._wait(dropped, str(reason))
                 return False
             except Problem as problem:
                 if problem.may_pass:
                     raise
                 self._end(dropped, partial(self._reject, inputs, dropped, problem, request_id))
                 return True
-            self._end(dropped, partial(move_accepted, inputs, dropped, job.job_id))
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                self._stick(dropped, f"it could not be taken in: {error!r}")
+                return True
             self._followed.begin(inputs, dropped.name, job)
+            self._end(dropped, partial(move_accepted, inputs, dropped, job.job_id))
         return True
 
     def _reject(self, inputs: Inputs, dropped: Dropped, problem: Problem, request_id: str) -> None:
         name = move_rejected(inputs, dropped, problem, request_id)
+        self._followed.forget(dropped.name)
         log.info("intake.rejected", code=problem.code, reason=str(problem), moved_to=name)
 
     def _end(self, dropped: Dropped, move: Callable[[], None]) -> None:
-        """Move a file; one that cannot be moved is not tried again as it is."""
+        """Move a file."""
         try:
             move()
         except OSError as error:
-            self._stuck[dropped.name] = dropped
-            log.error("intake.unmoved", error=str(error))
+            self._stick(dropped, f"it could not be moved: {error}")
 
-    def _tell(self, inputs: Inputs) -> None:
-        if not self._found:
-            self._followed.find(inputs)
-            self._found = True
-        self._followed.tell(inputs)
+    def _wait(self, dropped: Dropped, reason: str) -> None:
+        """Say once why a file waits, if that may take longer than a moment."""
+        if reason and self._waits.get(dropped.name) != reason:
+            log.info("intake.waiting", reason=reason)
+        self._waits[dropped.name] = reason
+
+    def _stick(self, dropped: Dropped, reason: str) -> None:
+        """Leave a file alone for some looks, and say so once."""
+        before = self._stuck.get(dropped.name)
+        if before is None or before.dropped != dropped:
+            log.error("intake.stuck", reason=reason, exc_info=True)
+        until_s = self._loop.time() + STUCK_LOOKS * self._parts.settings.poll_s
+        self._stuck[dropped.name] = Stuck(dropped, until_s)
+
+    def _is_stuck(self, dropped: Dropped, now_s: float) -> bool:
+        stuck = self._stuck.get(dropped.name)
+        return stuck is not None and stuck.dropped == dropped and now_s < stuck.until_s
 
     def _watch(self, inputs: Inputs) -> None:
         """Watch the folder that is there now; of another one before it nothing more is heard."""
@@ -182,8 +232,8 @@ class Intake:
 
     def _hear(self, over: threading.Event) -> None:
         for names in changes_in(self._folder, over):
-            if any(not IGNORED.fullmatch(name) for name in names):
-                self._ring()
+            if not names or any(not IGNORED.fullmatch(name) for name in names):
+                self._ring(self._dropped)
 
     def _say(self, trouble: str | None) -> None:
         """Say once that nothing can be taken in, and once that it goes on."""

@@ -27,7 +27,8 @@ def read_beside(folder: int, name: object, job_file: Dropped, now_ns: int) -> by
         picture = Dropped.look(folder, name)
     except FileNotFoundError as error:
         if job_file.changed_within(COMES_NS, now_ns):
-            raise NotYet from error
+            message = f"the picture {name!r} is not there yet"
+            raise NotYet(message) from error
         message = f"{FIELD}: there is no {name!r} beside the job file; drop both again."
         raise Problem.of("image_missing", message, FIELD) from error
     except (OSError, ValueError) as error:

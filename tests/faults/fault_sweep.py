@@ -26,6 +26,7 @@ AROUND = (
     *("render.adopted", "checkpoint.written"),
     *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done"),
 )
+INTAKE = ("intake.taken", "intake.moved", "intake.refused", "intake.rejected")
 
 SETUP = (
     *("weights.fetched", "weights.converting", "weights.converted"),
