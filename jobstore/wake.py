@@ -46,8 +46,8 @@ class Wake:
 def changes_in(folder: Path, stop: threading.Event) -> Iterator[set[str]]:
     """Name what changes in a folder, as it comes; ends with the folder, or when `stop` is set.
 
-    A hint: what comes too fast is lost without a word, and when the folder is removed and made
-    again nothing more is told. A name that is no text is told as no name at all.
+    A hint: what comes too fast is lost without a word, names that cannot be told are left out, even
+    if none is left, and when the folder is removed and made again nothing more is told.
     """
     with contextlib.suppress(FileNotFoundError):
         while not stop.is_set():

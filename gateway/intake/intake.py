@@ -181,8 +181,9 @@ class Intake:
                 return True
             except StoreUnavailable:
                 raise
-            except Exception as error:
-                self._stick(dropped, f"it could not be taken in: {error!r}")
+            except Exception:
+                if self._stick(dropped):
+                    log.exception("intake.stuck")
                 return True
             self._followed.begin(inputs, dropped.name, job)
             self._end(dropped, partial(move_accepted, inputs, dropped, job.job_id))
@@ -198,7 +199,8 @@ class Intake:
         try:
             move()
         except OSError as error:
-            self._stick(dropped, f"it could not be moved: {error}")
+            if self._stick(dropped):
+                log.error("intake.unmoved", error=str(error))
 
     def _wait(self, dropped: Dropped, reason: str) -> None:
         """Say once why a file waits, if that may take longer than a moment."""
@@ -206,13 +208,12 @@ class Intake:
             log.info("intake.waiting", reason=reason)
         self._waits[dropped.name] = reason
 
-    def _stick(self, dropped: Dropped, reason: str) -> None:
-        """Leave a file alone for some looks, and say so once."""
+    def _stick(self, dropped: Dropped) -> bool:
+        """Leave a file alone for some looks; tells whether that is new, and not only tried again."""
         before = self._stuck.get(dropped.name)
-        if before is None or before.dropped != dropped:
-            log.error("intake.stuck", reason=reason, exc_info=True)
         until_s = self._loop.time() + STUCK_LOOKS * self._parts.settings.poll_s
         self._stuck[dropped.name] = Stuck(dropped, until_s)
+        return before is None or before.dropped != dropped
 
     def _is_stuck(self, dropped: Dropped, now_s: float) -> bool:
         stuck = self._stuck.get(dropped.name)

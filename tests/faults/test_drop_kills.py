@@ -1,4 +1,4 @@
-"""A gateway that is killed while it takes a dropped file in: the file is a job once, or rejected."""
+"""A gateway that is killed while it takes a dropped file in: it is one job, or rejected."""
 
 import signal
 from collections.abc import Iterator
@@ -78,4 +78,3 @@ def test_what_is_followed_is_followed_by_the_next_gateway(drops: Dropping) -> No
     assert drops.status("followed.json")["status"] == "queued"
     drops.stack.up("gateway")
     drops.until(lambda: drops.status("followed.json")["status"] == "cancelled", 10)
-
