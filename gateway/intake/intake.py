@@ -209,7 +209,7 @@ class Intake:
         self._waits[dropped.name] = reason
 
     def _stick(self, dropped: Dropped) -> bool:
-        """Leave a file alone for some looks; tells whether that is new, and not only tried again."""
+        """Leave a file alone for some looks; tells whether it was not so before."""
         before = self._stuck.get(dropped.name)
         until_s = self._loop.time() + STUCK_LOOKS * self._parts.settings.poll_s
         self._stuck[dropped.name] = Stuck(dropped, until_s)
