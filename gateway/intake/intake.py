@@ -102,7 +102,7 @@ class Intake:
             try:
                 wait_s = await tick()
             except Exception:
-                log.exception("intake.failed")
+                log.exception("intake.stuck")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(bell.wait(), wait_s)
             await asyncio.sleep(PACE_S)
