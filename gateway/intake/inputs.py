@@ -55,6 +55,17 @@ class Inputs:
         """Whether the files of others cannot be moved away."""
         return bool(os.fstat(self.folder).st_mode & stat.S_ISVTX)
 
+    def check_rights(self) -> None:
+        """Check that files can be moved.
+
+        Raises:
+            PermissionError: they cannot: the folder is read-only, or not ours to write.
+        """
+        for folder in (self.folder, self.accepted, self.rejected, self.status):
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+                message = "the folder, or one in it, cannot be written"
+                raise PermissionError(message)
+
     def sync(self) -> None:
         """Make all moves survive a power cut."""
         for folder in (self.accepted, self.rejected, self.folder):

@@ -25,7 +25,7 @@ from gateway.intake.dropped import IGNORED, Dropped, NotYet
 from gateway.intake.ends import move_accepted, move_rejected
 from gateway.intake.follow import Followed
 from gateway.intake.inputs import Inputs
-from gateway.intake.take import take
+from gateway.intake.take import Fetches, take
 from gateway.parts import Parts
 from gateway.problems import Problem
 from jobstore.errors import StoreUnavailable
@@ -34,7 +34,7 @@ from jobstore.wake import changes_in
 log = get_logger()
 
 NAMES_MOST = 1000  # that one look takes, so that a flood does not keep it from what it follows
-AT_ONCE = 4  # files; one may wait for a slow server to send its picture
+AT_ONCE = 4  # files, and beside them as many whose pictures are fetched from servers
 SOON_S = 0.5  # when something is being written
 PACE_S = 0.05  # between two looks, however much changes
 STUCK_LOOKS = 12  # that leave a file alone which could not be taken in or moved
@@ -58,6 +58,9 @@ class Intake:
         self._found = False
         self._stuck: dict[str, Stuck] = {}
         self._waits: dict[str, str] = {}
+        self._aside: dict[str, asyncio.Task[None]] = {}
+        self._hindered: dict[str, str] = {}
+        self._fetching = asyncio.Semaphore(AT_ONCE)
         self._trouble: str | None = None
         self._place: tuple[int, int] | None = None
         self._loop = asyncio.new_event_loop()
@@ -93,6 +96,7 @@ class Intake:
         await asyncio.gather(
             self._repeat(self._look, self._dropped), self._repeat(self._tell, self._moved)
         )
+        await asyncio.gather(*self._aside.values())
 
     async def _repeat(self, tick: Callable[[], Awaitable[float]], bell: asyncio.Event) -> None:
         """Do something each time a bell rings, or when it says that it wants to be done again."""
@@ -111,13 +115,13 @@ class Intake:
         """Look once; tells in how many seconds to look again."""
         try:
             with Inputs.open(self._folder) as inputs:
-                check_rights(inputs)
+                inputs.check_rights()
                 self._watch(inputs)
                 again = await self._take_in(inputs)
         except (OSError, Problem, StoreUnavailable) as error:
             self._say(str(error) or type(error).__name__)
             return self._parts.settings.poll_s
-        self._say(None)
+        self._say(next(iter(self._hindered.values()), None))
         return again
 
     async def _tell(self) -> float:
@@ -135,8 +139,8 @@ class Intake:
         names = {each.name for each in found}
         self._stuck = {name: stuck for name, stuck in self._stuck.items() if name in names}
         self._waits = {name: reason for name, reason in self._waits.items() if name in names}
-        now_s = self._loop.time()
-        fresh = [each for each in found if not self._is_stuck(each, now_s)]
+        self._hindered = {name: why for name, why in self._hindered.items() if name in names}
+        fresh = [each for each in found if not self._is_left_alone(each)]
         fresh.sort(key=lambda each: each.name in self._waits)
         places, closed = asyncio.Semaphore(AT_ONCE), asyncio.Event()
 
@@ -146,6 +150,9 @@ class Intake:
                     return False
                 try:
                     return await self._one(inputs, dropped)
+                except Fetches:
+                    self._aside[dropped.name] = asyncio.create_task(self._fetch(dropped))
+                    return True
                 except (StoreUnavailable, Problem) as error:
                     if not isinstance(error, GateUnavailable):
                         closed.set()  # nor would any other file be taken in
@@ -161,16 +168,32 @@ class Intake:
             return 0
         return self._parts.settings.poll_s if all(done) else SOON_S
 
-    async def _one(self, inputs: Inputs, dropped: Dropped) -> bool:
+    async def _fetch(self, dropped: Dropped) -> None:
+        """Take one file in whose picture comes from a server, which may be slow."""
+        try:
+            async with self._fetching:
+                if not self._stopping.is_set():
+                    with Inputs.open(self._folder) as inputs:
+                        await self._one(inputs, dropped, fetching=True)
+                        inputs.sync()
+            self._hindered.pop(dropped.name, None)
+        except (OSError, Problem, StoreUnavailable) as error:  # the next look says so
+            self._hindered[dropped.name] = str(error) or type(error).__name__
+        finally:
+            del self._aside[dropped.name]
+
+    async def _one(self, inputs: Inputs, dropped: Dropped, *, fetching: bool = False) -> bool:
         """Bring one file to its end; False if it has to be looked at again soon.
 
         Raises:
+            Fetches: its picture has to be fetched, and this is not the place.
             Problem, StoreUnavailable: nothing can be taken in now.
         """
         request_id = str(ULID())
         with structlog.contextvars.bound_contextvars(request_id=request_id, file=dropped.name):
             try:
-                job = await take(self._parts, inputs.folder, dropped, time.time_ns())
+                now_ns = time.time_ns()
+                job = await take(self._parts, inputs.folder, dropped, now_ns, fetching=fetching)
             except NotYet as reason:
                 self._wait(dropped, str(reason))
                 return False
@@ -179,7 +202,7 @@ class Intake:
                     raise
                 self._end(dropped, partial(self._reject, inputs, dropped, problem, request_id))
                 return True
-            except StoreUnavailable:
+            except (Fetches, StoreUnavailable):
                 raise
             except Exception:
                 if self._stick(dropped):
@@ -215,9 +238,11 @@ class Intake:
         self._stuck[dropped.name] = Stuck(dropped, until_s)
         return before is None or before.dropped != dropped
 
-    def _is_stuck(self, dropped: Dropped, now_s: float) -> bool:
+    def _is_left_alone(self, dropped: Dropped) -> bool:
         stuck = self._stuck.get(dropped.name)
-        return stuck is not None and stuck.dropped == dropped and now_s < stuck.until_s
+        if stuck and stuck.dropped == dropped and self._loop.time() < stuck.until_s:
+            return True
+        return dropped.name in self._aside
 
     def _watch(self, inputs: Inputs) -> None:
         """Watch the folder that is there now; of another one before it nothing more is heard."""
@@ -253,15 +278,3 @@ def dropped_in(inputs: Inputs) -> Iterator[Dropped]:
             if entry.name.lower().endswith(".json") and not IGNORED.fullmatch(entry.name):
                 with contextlib.suppress(FileNotFoundError):
                     yield Dropped.look(inputs.folder, entry.name)
-
-
-def check_rights(inputs: Inputs) -> None:
-    """Check that files can be moved.
-
-    Raises:
-        PermissionError: they cannot: the folder is read-only, or not ours to write.
-    """
-    for folder in (inputs.folder, inputs.accepted, inputs.rejected, inputs.status):
-        if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
-            message = "the folder, or one in it, cannot be written"
-            raise PermissionError(message)

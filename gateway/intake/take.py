@@ -24,10 +24,17 @@ KEY_FIELD = "idempotency_key"
 SLOWEST_NS = 30_000_000_000  # a file that is no JSON may still be written, for so long
 
 
-async def take(parts: Parts, folder: int, dropped: Dropped, now_ns: int) -> Job:
+class Fetches(Exception):
+    """Its picture has to be fetched, which may take long: take it where that keeps nobody."""
+
+
+async def take(
+    parts: Parts, folder: int, dropped: Dropped, now_ns: int, *, fetching: bool = False
+) -> Job:
     """Take a file in; one that was taken before gives its job.
 
     Raises:
+        Fetches: unless it is taken to fetch.
         NotYet: it is being written, or waits for its picture.
         Problem: what is wrong with it, or in our way.
     """
@@ -54,6 +61,8 @@ async def take(parts: Parts, folder: int, dropped: Dropped, now_ns: int) -> Job:
             return known
     else:
         key = checked(given)
+    if members.get("image_url") is not None and not fetching:
+        raise Fetches
     try:
         asked = await ask(parts, body)
     except Problem as problem:

@@ -13,7 +13,8 @@ from jobstore.job import Arrival
 from jobstore.keys import MAIN
 from life import REQUEST
 
-ACCEPTING = ("accept.staged", "accept.inserted", "accept.committed", *INTAKE[:2])
+BEFORE = [pytest.param(f"accept.{step}", marks=pytest.mark.long) for step in ("staged", "inserted")]
+ACCEPTING = (*BEFORE, "accept.committed", *INTAKE[:2])
 REJECTING = INTAKE[2:]
 
 
