@@ -113,6 +113,13 @@ class Views:
         due_at = row["due_at"] if row["state"] == "owed" and row["due_at"] else None
         return Upload(row["size_bytes"], row["sent_bytes"], row["attempt"], due_at)
 
+    def find_by_key(self, key_id: str, idempotency_key: str) -> Job | None:
+        """Look up the job that came with an idempotency key."""
+        asked = {"key_id": key_id, "idempotency_key": idempotency_key}
+        with self.database.reading() as connection:
+            row = self.database.queries.job_by_idempotency_key(connection, **asked)
+        return job_from(row) if row else None
+
     def living_of_source(self, prefix: str) -> dict[str, str]:
         """List the jobs that have not ended, of those whose source begins so: source and id."""
         with self.database.reading() as connection:

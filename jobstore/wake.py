@@ -14,6 +14,7 @@ from structlog.stdlib import get_logger
 log = get_logger()
 
 STEP_MS = 10  # between two looks; each takes 10 us, so 1 ms would cost 1 to 3 % of a core for ever
+AGAIN_S = 1  # until a watch that failed is tried again
 
 
 class Wake:
@@ -60,5 +61,6 @@ def changes_in(folder: Path, stop: threading.Event) -> Iterator[set[str]]:
                     rust_timeout=500,
                 ):
                     yield {Path(path).name for _, path in changes}
-            except RuntimeError:  # a name that is no UTF-8 ends the watch
+            except RuntimeError:  # a name that is no UTF-8 ended the watch, or none can be had
                 yield set()
+                stop.wait(AGAIN_S)

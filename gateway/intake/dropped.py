@@ -93,6 +93,9 @@ class Dropped:
                 raise
             message = f"{self.name} cannot be read; give its group the right to: chmod g+r."
             raise Problem.of("file_wrong", message) from error
+        if Dropped.of(self.name, os.fstat(descriptor)) != self:  # before any read: it may be a pipe
+            os.close(descriptor)
+            raise NotYet
         with os.fdopen(descriptor, "rb") as file:
             if self.size > limit:
                 raise too_large

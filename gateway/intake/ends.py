@@ -36,12 +36,13 @@ def move_rejected(inputs: Inputs, dropped: Dropped, problem: Problem, request_id
     kept = os.fsdecode(os.fsencode(dropped.name)[:NAME_BYTES])
     name = f"{kept}.{at:%Y%m%dT%H%M%SZ}.{known.hexdigest()[:8]}"
     reason = json.dumps(told(problem, request_id), indent=2).encode()
-    write_whole(inputs.rejected, f"{name}.error.json", reason)
-    failpoint("intake.refused")
-    move(inputs, dropped, inputs.rejected, name)
+    write_whole(inputs.rejected, f"{name}.error.json", reason, lasting=True)
     if NAME.fullmatch(dropped.name):
         said = {"status": "rejected", "error": str(problem), "error_code": problem.code}
         write_whole(inputs.status, dropped.name, json.dumps(said, indent=2).encode())
+    failpoint("intake.refused")
+    move(inputs, dropped, inputs.rejected, name)
+    failpoint("intake.rejected")
     return name
 
 

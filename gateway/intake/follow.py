@@ -30,25 +30,45 @@ class Followed:
         self._parts = parts
         self._jobs: dict[str, str] = {}
         self._said: dict[str, bytes] = {}
+        self._missed: int | None = None
 
     def find(self, inputs: Inputs) -> None:
-        """Take up those that were followed before this process began."""
+        """Take up those that were followed before this process began.
+
+        Where there is a file, it says which job its name stands for; an older one of the same name
+        may be living still.
+        """
         with os.scandir(inputs.status) as entries:
             names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
-        for name in names:
-            said = read(inputs.status, name)
-            if said.get("status") not in ENDED and said.get("job_id"):
-                self._jobs[name] = str(said["job_id"])
+        told = {name: said for name in names if (said := read(inputs.status, name))}
         for source, job_id in self._parts.store.views.living_of_source(SOURCE).items():
             self._jobs.setdefault(source.removeprefix(SOURCE), job_id)
+        for name, said in told.items():
+            self._jobs.pop(name, None)
+            if said.get("status") not in ENDED and said.get("job_id"):
+                self._jobs[name] = str(said["job_id"])
 
     def begin(self, inputs: Inputs, name: str, job: Job) -> None:
-        """Follow a job from now on."""
+        """Follow a job from now on, and no other of that name any more.
+
+        Raises:
+            StoreUnavailable: it cannot be looked up.
+        """
+        self._said.pop(name, None)
         self._jobs[name] = job.job_id
         self._tell(inputs, name)
 
+    def forget(self, name: str) -> None:
+        """Follow a name no more: what was dropped under it last was rejected."""
+        self._said.pop(name, None)
+        self._jobs.pop(name, None)
+
     def tell(self, inputs: Inputs) -> None:
-        """Write down what has changed."""
+        """Write down what has changed.
+
+        Raises:
+            StoreUnavailable: nothing can be looked up.
+        """
         for name in list(self._due()):
             self._tell(inputs, name)
 
@@ -71,11 +91,21 @@ class Followed:
         else:
             body, ended, tag = shown.body, shown.ended, shown.etag.encode()
         if ended or self._said.get(name) != tag:
-            write_whole(inputs.status, name, json.dumps(body, indent=2).encode())
+            try:
+                write_whole(inputs.status, name, json.dumps(body, indent=2).encode())
+            except OSError as error:  # the job goes on all the same
+                self._miss(name, error)
+                return
             self._said[name] = tag
+        self._missed = None
         if ended:
-            self._jobs.pop(name, None)
-            self._said.pop(name, None)
+            self.forget(name)
+
+    def _miss(self, name: str, error: OSError) -> None:
+        """Say once that a file could not be written; it is tried again, as long as it is due."""
+        if self._missed != error.errno:
+            log.warning("status.missed", file=name, error=str(error))
+        self._missed = error.errno
 
 
 def read(folder: int, name: str) -> dict[str, object]:

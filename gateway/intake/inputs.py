@@ -55,6 +55,17 @@ class Inputs:
         """Whether the files of others cannot be moved away."""
         return bool(os.fstat(self.folder).st_mode & stat.S_ISVTX)
 
+    def check_rights(self) -> None:
+        """Check that files can be moved.
+
+        Raises:
+            PermissionError: they cannot: the folder is read-only, or not ours to write.
+        """
+        for folder in (self.folder, self.accepted, self.rejected, self.status):
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder):
+                message = "the folder, or one in it, cannot be written"
+                raise PermissionError(message)
+
     def sync(self) -> None:
         """Make all moves survive a power cut."""
         for folder in (self.accepted, self.rejected, self.folder):
@@ -72,14 +83,20 @@ def make(path: Path) -> None:
     path.chmod(MODE)
 
 
-def write_whole(folder: int, name: str, content: bytes) -> None:
-    """Write a file in an open folder so that nobody ever sees a part of it."""
+def write_whole(folder: int, name: str, content: bytes, *, lasting: bool = False) -> None:
+    """Write a file in an open folder so that nobody ever sees a part of it.
+
+    `lasting`: what is in it survives a power cut; what is written anew all the time need not.
+    """
     work = f".{name}.part"[-255:]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(work, flags, 0o660, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as out:
             out.write(content)
+            if lasting:
+                out.flush()
+                os.fsync(descriptor)
         os.rename(work, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         with contextlib.suppress(OSError):

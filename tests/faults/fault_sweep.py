@@ -28,6 +28,7 @@ AROUND = (
     *("deliver.accompanied", "deliver.stored", "keep.committed", "removal.done", "webhook.sent"),
     "prune.removed",
 )
+INTAKE = ("intake.taken", "intake.moved", "intake.refused", "intake.rejected")
 
 SETUP = (
     *("weights.fetched", "weights.converting", "weights.converted"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fault_sweep import AROUND, LIFE, RECOVERY, ROOT, SETUP, STORE, check
+from fault_sweep import AROUND, INTAKE, LIFE, RECOVERY, ROOT, SETUP, STORE, check
 
 RUNS_MAX = 6
 Life = Callable[..., int]
@@ -27,7 +27,7 @@ def in_the_code() -> set[str]:
 
 
 def test_every_failpoint_of_the_code_is_swept() -> None:
-    assert in_the_code() == {*STORE, *RECOVERY, *AROUND, *SETUP}
+    assert in_the_code() == {*STORE, *RECOVERY, *AROUND, *INTAKE, *SETUP}
 
 
 @pytest.fixture

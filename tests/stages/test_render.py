@@ -91,20 +91,6 @@ def test_a_video_that_was_whole_is_never_rendered_again(
     assert outputs(stage) == ["J1.3.jpg", "J1.3.mp4"]
 
 
-def test_a_whole_video_that_was_broken_since_is_rendered_anew(
-    render: Render, stage: Stage, ask: Ask
-) -> None:
-    accept(stage, ask())
-    assert stage.store.jobs.claim("dead", stage.host, LEASE_MS, now_ms())
-    stage.settings.outputs.mkdir()
-    whole = lay(stage.settings.outputs / "J1.1.mp4", ask())
-    (stage.settings.outputs / "J1.1.mp4").write_bytes(whole[: len(whole) // 2])
-    stage.store.jobs.rescue(["dead"], now_ms())
-    assert tick(render)
-    assert found(stage).state is State.RENDERED
-    probe(stage.settings.outputs / "J1.3.mp4", (5, 128, 128), 24)
-
-
 def test_a_lost_lease_ends_the_render_and_leaves_nothing(
     render: Render, stage: Stage, ask: Ask
 ) -> None:

@@ -17,6 +17,7 @@ from jobstore.moves import State
 from jobstore.verify import verify
 from runner.render.output import sweep
 from runner.render.sidecar import hashes
+from runner.render.video import probe
 from runner.render.work import Render
 from runner.stage import Stage
 from ticks import tick
@@ -141,3 +142,16 @@ def test_a_sidecar_without_its_video_is_forgotten(render: Render, stage: Stage, 
     assert tick(render)
     names = sorted(file.name for file in stage.settings.outputs.iterdir())
     assert names == ["J1.3.jpg", "J1.3.json", "J1.3.mp4"]
+
+
+def test_a_whole_video_that_was_broken_since_is_rendered_anew(
+    render: Render, stage: Stage, ask: Ask
+) -> None:
+    accept(stage, ask())
+    assert stage.store.jobs.claim("dead", stage.host, 60_000, now_ms())
+    stage.settings.outputs.mkdir()
+    whole = lay(stage.settings.outputs / "J1.1.mp4", ask())
+    (stage.settings.outputs / "J1.1.mp4").write_bytes(whole[: len(whole) // 2])
+    stage.store.jobs.rescue(["dead"], now_ms())
+    assert tick(render)
+    probe(stage.settings.outputs / "J1.3.mp4", (5, 128, 128), 24)
