@@ -1,5 +1,7 @@
 """Room for work that blocks: so much of it at a time, and a queue where nobody stands too long."""
 
+import contextlib
+
 import anyio
 from anyio import CancelScope, CapacityLimiter
 
@@ -22,6 +24,9 @@ class Room:
         Raises:
             StoreUnavailable: there was none in time, or those who wait were sent home.
         """
+        with contextlib.suppress(anyio.WouldBlock):
+            self.limiter.acquire_nowait()
+            return
         entered = False
         with anyio.move_on_after(QUEUE_S) as queued:
             self._queue.add(queued)

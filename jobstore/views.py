@@ -1,5 +1,6 @@
 """What people ask of the store; none of it slows down with the history."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -183,7 +184,7 @@ def job_from(row: Mapping[str, Any]) -> Job:
         seq=row["seq"],
         job_id=row["job_id"],
         state=State(row["state"]),
-        request=Request.model_validate_json(row["request"]),
+        request=request_from(row["request"]),
         key_id=row["key_id"],
         retry_of=row["retry_of"],
         remix_of=row["remix_of"],
@@ -220,3 +221,8 @@ def webhook_from(row: Mapping[str, Any]) -> Webhook:
         error=row["error"],
         next_at=row["due_at"] if waits else None,
     )
+
+
+def request_from(text: str) -> Request:
+    """Read a request out of its row: it was checked when it was written, and is read often."""
+    return Request.model_construct(**json.loads(text))

@@ -26,6 +26,7 @@ def drops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dropping]:
     """A gateway whose folder is full of what is no job; part of it has to rest for long."""
     with Dropping(tmp_path_factory.mktemp("drops")) as drops:
         (drops.inputs / "kept.png").write_bytes(picture_bytes(drops.stack.folder))
+        (drops.inputs / "images").mkdir(exist_ok=True)
         for row, bad in BAD_DROPS.items():
             bad.make(drops.inputs / bad_name(row))
         yield drops
