@@ -15,7 +15,6 @@ INDEX = "a leased row is in that state anyway (CHECK); said for the partial inde
 EQUIVALENT = {
     ("orphaned_jobs", "state = 'processing'"): INDEX,
     ("rescue_deliveries", "state = 'delivering'"): INDEX,
-    ("complete_job", "state = 'rendered'"): "a video that is being delivered has a rendered job",
     (
         "read_job",
         "unread_hash IS NOT NULL",
