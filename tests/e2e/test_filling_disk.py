@@ -91,6 +91,7 @@ def small(tmp_path: Path) -> Iterator[Small]:
         small.stop()
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_stops_renders_then_intake_and_nothing_else(small: Small) -> None:
     client, gateway = small.stack.client, small.stack.processes["gateway"]
     first = small.send(steps=2)
