@@ -24,8 +24,6 @@ EQUIVALENT = {
         "hasten_deliveries",
         "state = 'owed'",
     ): "what waits for its time is owed; said for the partial index",
-    ("owe_removal", "kind = 'video'"): "besides its video, only the end of a job that is told to"
-    " somebody is owed for it; no history here has one",
     ("calm_host", "streak > 0"): "only saves writing a row at each step",
     ("prune_outbox", "state IN ('delivered', 'dead')"): "prunable_jobs owe nothing; the last guard"
     " of a debt that is made meanwhile, which only PostgreSQL lets happen",

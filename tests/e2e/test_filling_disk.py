@@ -54,6 +54,11 @@ class Small:
         self.stack.stop()
         self.holder.end()
 
+    def send(self, steps: int) -> str:
+        """Send a job that is rendered in so many steps."""
+        wanted = {"prompt": "a red circle moves right", "steps": steps}
+        return str(self.http.post("/generate", json=wanted).json()["job_id"])
+
     def leave_free(self, free_bytes: int) -> None:
         """Fill the disk until only so much is free, give or take a page."""
         taken = 0 if not self.ballast.exists() else self.ballast.stat().st_size
@@ -86,16 +91,17 @@ def small(tmp_path: Path) -> Iterator[Small]:
         small.stop()
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_stops_renders_then_intake_and_nothing_else(small: Small) -> None:
     client, gateway = small.stack.client, small.stack.processes["gateway"]
-    first = client.submit("a red circle moves right")["job_id"]
+    first = small.send(steps=2)
     small.wait_for(first, "completed")
-    running = small.http.post("/generate", json={"prompt": "a blue square", "steps": 60}).json()
-    small.wait_for(running["job_id"], "processing")
+    running = small.send(steps=30)
+    small.wait_for(running, "processing")
 
     small.leave_free((LOW + FULL) // 2)
-    waits = client.submit("a green circle")["job_id"]
-    small.wait_for(running["job_id"], "completed")
+    waits = small.send(steps=2)
+    small.wait_for(running, "completed")
     gateway.wait_until(lambda: client.health()["stages"]["render"] == "disk_low")
     health = client.health()
     assert (health["status"], health["disk"]) == ("degraded", "low")
@@ -114,7 +120,7 @@ def test_a_disk_that_fills_stops_renders_then_intake_and_nothing_else(small: Sma
     assert client.health()["disk"] == "full"
     assert len(small.http.get("/jobs").json()["data"]) == 3
     dropped = small.inside / "inputs" / "dropped.json"
-    dropped.with_suffix(".part").write_text('{"prompt": "a red square"}')
+    dropped.with_suffix(".part").write_text('{"prompt": "a red square", "steps": 2}')
     dropped.with_suffix(".part").rename(dropped)
     gateway.wait_until(lambda: bool(small.events("gateway", "intake.blocked")))
     assert dropped.exists()
