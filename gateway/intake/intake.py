@@ -36,7 +36,8 @@ log = get_logger()
 NAMES_MOST = 1000  # that one look takes, so that a flood does not keep it from what it follows
 AT_ONCE = 4  # files, and beside them as many whose pictures are fetched from servers
 SOON_S = 0.5  # when something is being written
-PACE_S = 0.05  # between two looks, however much changes
+LOOK_PACE_S = 0.05  # between two looks, however much changes
+TELL_PACE_S = 0.25  # the same for what is told
 STUCK_LOOKS = 12  # that leave a file alone which could not be taken in or moved
 
 
@@ -94,11 +95,14 @@ class Intake:
 
     async def _live(self) -> None:
         await asyncio.gather(
-            self._repeat(self._look, self._dropped), self._repeat(self._tell, self._moved)
+            self._repeat(self._look, self._dropped, LOOK_PACE_S),
+            self._repeat(self._tell, self._moved, TELL_PACE_S),
         )
         await asyncio.gather(*self._aside.values())
 
-    async def _repeat(self, tick: Callable[[], Awaitable[float]], bell: asyncio.Event) -> None:
+    async def _repeat(
+        self, tick: Callable[[], Awaitable[float]], bell: asyncio.Event, pace_s: float
+    ) -> None:
         """Do something each time a bell rings, or when it says that it wants to be done again."""
         while not self._stopping.is_set():
             bell.clear()
@@ -109,7 +113,7 @@ class Intake:
                 log.exception("intake.stuck")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(bell.wait(), wait_s)
-            await asyncio.sleep(PACE_S)
+            await asyncio.sleep(pace_s)
 
     async def _look(self) -> float:
         """Look once; tells in how many seconds to look again."""

@@ -1,6 +1,7 @@
 """What keeps a dropped file from being taken in keeps nothing else, and passes by itself."""
 
 import os
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from PIL import Image
 
 from dropping import RED, Dropping
 from gateway.intake.dropped import Dropped, NotYet
+from gateway.intake.inputs import MODE
 from gateway.intake.intake import NAMES_MOST
 from gateway.problems import Problem
 from jobstore.clock import now_ms
@@ -31,6 +33,11 @@ def put_picture(path: Path, colour: str) -> None:
     Image.new("RGB", (128, 128), colour).save(work, "PNG")
     time.sleep(0.01)  # longer than a tick of the file system's clock
     work.rename(path)
+
+
+def test_the_folder_is_made_for_a_group(drops: Dropping) -> None:
+    assert stat.S_IMODE(drops.inputs.stat().st_mode) == MODE
+    assert not drops.events("intake.doubted")
 
 
 def test_the_same_file_with_another_picture_is_another_job(drops: Dropping) -> None:
@@ -103,6 +110,7 @@ def test_a_file_that_could_not_be_moved_is_moved_once_there_is_room(tmp_path: Pa
     subprocess.run(["mount", *options], check=True)
     try:
         with Dropping(tmp_path / "data", POLL_S="0.3") as drops:
+            assert len(drops.events("intake.doubted")) == 1, "such a disk is sticky"
             (inputs / ".bad.json.part").write_text('{"prompt": ""}')
             with pytest.raises(OSError, match="28"):
                 (inputs / "ballast").write_bytes(bytes(1 << 20))
