@@ -8,8 +8,6 @@ from typing import Any
 
 import boto3
 import botocore.session
-from boto3.exceptions import S3UploadFailedError
-from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.credentials import InstanceMetadataProvider
 from botocore.exceptions import (
@@ -27,7 +25,6 @@ from jobstore.settings import StorageSettings
 PATIENCE_S = 10  # with a storage that does not answer; a piece of a file, too, is to go out in it
 NO_WINDOW_S = -600  # with the ten minutes that may be added, nothing
 ROLE = "iam-role"
-PARTS = TransferConfig(multipart_chunksize=16 << 20, use_threads=False)
 Refusal = ClientError
 REFUSALS = frozenset(
     {
@@ -140,5 +137,5 @@ def as_our_errors() -> Iterator[None]:
         raise kind(str(error)) from error
     except (NoCredentialsError, PartialCredentialsError, ParamValidationError) as error:
         raise ObjectsRefused(str(error)) from error
-    except (BotoCoreError, S3UploadFailedError) as error:
+    except BotoCoreError as error:
         raise ObjectsUnavailable(str(error)) from error

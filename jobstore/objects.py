@@ -1,6 +1,7 @@
 """The object storage and its signed links."""
 
 import base64
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,13 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from jobstore.aws import PARTS, Account, Refusal, as_our_errors, status_of
+from jobstore.aws import Account, Refusal, as_our_errors, status_of
 from jobstore.clock import now_ms
 from jobstore.errors import KeyTaken, ObjectMissing, ObjectsUnavailable
 from jobstore.settings import StorageSettings
 
 LINK_S = 3600
 ONE_PIECE_BYTES = 100 << 20  # above it, a broken connection would cost too much
+PART_BYTES = 16 << 20
+NEW_ALONE = "*"  # If-None-Match: whatever stands there stays
 Sent = Callable[[], int]
 Watch = Callable[[Sent], None]
 HTTP_NOT_FOUND, HTTP_PRECONDITION_FAILED = 404, 412
@@ -214,19 +217,38 @@ class Objects:
         return self._account.credentials_end_at()
 
     def _put(self, key: str, body: BinaryIO, metadata: dict[str, str]) -> None:
-        """Store an object unless its key is taken: in one piece, or in parts if it is large.
-
-        Of one in parts, the storage checks each part against a hash made as it is read.
-        """
-        about = {"ContentType": "video/mp4", "Metadata": metadata, "IfNoneMatch": "*"}
+        """Store an object unless its key is taken: in one piece, or in parts if it is large."""
+        named = {"Bucket": self.bucket, "Key": key}
+        about = {"ContentType": "video/mp4", "Metadata": metadata}
         if os.fstat(body.fileno()).st_size > ONE_PIECE_BYTES:
-            about["ChecksumAlgorithm"] = "SHA256"
-            self._client.upload_fileobj(body, self.bucket, key, ExtraArgs=about, Config=PARTS)
+            self._put_parts(named, body, about)
             return
         whole = base64.b64encode(bytes.fromhex(metadata["sha256"])).decode()
         self._client.put_object(
-            Bucket=self.bucket, Key=key, Body=body, ChecksumSHA256=whole, **about
+            **named, **about, Body=body, ChecksumSHA256=whole, IfNoneMatch=NEW_ALONE
         )
+
+    def _put_parts(self, named: dict[str, str], body: BinaryIO, about: dict[str, Any]) -> None:
+        """Store an object in parts, each checked by its hash; nobody sees it before its end.
+
+        boto3's own way to upload in parts cannot be told that the key must be free.
+        """
+        begun = self._client.create_multipart_upload(**named, **about, ChecksumAlgorithm="SHA256")
+        upload = {**named, "UploadId": begun["UploadId"]}
+        parts: list[dict[str, Any]] = []
+        try:
+            while piece := body.read(PART_BYTES):
+                sha256 = base64.b64encode(hashlib.sha256(piece).digest()).decode()
+                part = {"PartNumber": len(parts) + 1, "ChecksumSHA256": sha256}
+                answer = self._client.upload_part(**upload, **part, Body=piece)
+                parts.append({**part, "ETag": answer["ETag"]})
+            self._client.complete_multipart_upload(
+                **upload, MultipartUpload={"Parts": parts}, IfNoneMatch=NEW_ALONE
+            )
+        except BaseException:
+            with suppress(Exception):  # what cannot be taken back, a rule of the bucket removes
+                self._client.abort_multipart_upload(**upload)
+            raise
 
 
 def place_in(body: BinaryIO) -> int:

@@ -1,9 +1,13 @@
 """S3 fails in every way that a network has: nothing is lost, halved or rendered twice."""
 
+import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -71,20 +75,28 @@ class Delivering:
         return [event.state for event in events].count(State.RENDERED)
 
 
+@contextmanager
+def delivering_by(
+    folder: Path, way: FaultyWay, s3: S3Server, request: Request, **env: str
+) -> Iterator[Delivering]:
+    """Start the delivery stage, and nothing else."""
+    stack = Stack(folder, env={**s3.env, "S3_ENDPOINT_URL": way.url, **SOON})
+    store = Store.open(f"sqlite:///{folder / 'jobs.db'}", folder / "work" / "wake")
+    stack.launch("deliver", **env)
+    try:
+        yield Delivering(stack, way, s3, store, request)
+    finally:
+        stack.processes["deliver"].end()
+        store.close()
+
+
 @pytest.fixture(scope="module")
 def delivering(
     tmp_path_factory: pytest.TempPathFactory, s3: S3Server, ask_once: Request
 ) -> Iterator[Delivering]:
     folder = tmp_path_factory.mktemp("outages")
-    with FaultyWay(s3.port) as way:
-        stack = Stack(folder, env={**s3.env, "S3_ENDPOINT_URL": way.url, **SOON})
-        store = Store.open(f"sqlite:///{folder / 'jobs.db'}", folder / "work" / "wake")
-        stack.launch("deliver")
-        try:
-            yield Delivering(stack, way, s3, store, ask_once)
-        finally:
-            stack.processes["deliver"].end()
-            store.close()
+    with FaultyWay(s3.port) as way, delivering_by(folder, way, s3, ask_once) as delivering:
+        yield delivering
 
 
 FAULTS = [
@@ -129,3 +141,84 @@ def test_a_day_without_s3_delays_and_loses_nothing(delivering: Delivering) -> No
     print(f"figure: after a day without S3: five deliveries in {took_s:.1f} s")
     assert took_s < RECOVERS_S
     assert all(delivering.stored(job) and delivering.renders(job) == 1 for job in jobs)
+
+
+@pytest.mark.long
+def test_a_server_that_is_killed_delays_and_loses_nothing(
+    tmp_path: Path, ask_once: Request
+) -> None:
+    """Killed in the middle of an upload; what it acknowledged is on its disk when it is back."""
+    server = S3Server(tmp_path / "s3", tmp_path / "s3.log")
+    server.start()
+    with (
+        FaultyWay(server.port, Fault(stops_after=1 << 20)) as way,
+        delivering_by(tmp_path / "data", way, server, ask_once) as delivering,
+    ):
+        job = delivering.owe()
+        assert way.met.wait(60)
+        server.stop()
+        way.become(Fault())
+        delivering.until_it_failed(job)
+        server.start()
+        took_s = delivering.until(job, State.COMPLETED)
+        print(f"figure: after the S3 server was killed: delivered in {took_s:.1f} s")
+        assert took_s < RECOVERS_S
+        assert delivering.stored(job)
+    server.stop()
+
+
+def test_a_clock_that_is_wrong_is_told_and_delays_nothing_for_long(
+    tmp_path: Path, s3: S3Server, ask_once: Request
+) -> None:
+    """The storage refuses what was signed an hour ago; then the clock is set right."""
+    clock = tmp_path / "clock"
+    clock.write_text("-1h")
+    library = next(Path("/usr/lib").rglob("libfaketime.so.1"))
+    env = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with (
+        FaultyWay(s3.port) as way,
+        delivering_by(tmp_path / "data", way, s3, ask_once, **env) as delivering,
+    ):
+        job = delivering.owe()
+        assert "RequestTimeTooSkewed" in delivering.until_it_failed(job)
+        assert delivering.stack.processes["deliver"].alive
+        clock.write_text("+0")
+        took_s = delivering.until(job, State.COMPLETED)
+        print(f"figure: after the clock was set right: delivered in {took_s:.1f} s")
+        assert took_s < RECOVERS_S
+        assert delivering.stored(job)
+
+
+def test_an_upload_tells_how_far_it_is(delivering: Delivering) -> None:
+    content = bytes(24 << 20)  # more than the system takes in at once
+    delivering.way.become(Fault(bytes_per_s=3 << 20))
+    job = delivering.owe(content)
+    seen = set()
+
+    def halfway() -> bool:
+        upload = delivering.store.views.upload(job.job_id)
+        assert upload
+        seen.add(upload.sent_bytes)
+        return len([sent for sent in seen if 0 < sent < len(content)]) > 1
+
+    delivering.stack.processes["deliver"].wait_until(halfway)
+    delivering.way.become(Fault())
+    delivering.until(job, State.COMPLETED)
+
+
+def test_a_large_video_goes_in_parts_and_arrives_whole(delivering: Delivering) -> None:
+    content = os.urandom(1 << 20) * 101
+    job = delivering.owe(content)
+    delivering.until(job, State.COMPLETED)
+    head = delivering.s3.client.head_object(Bucket=BUCKET, Key=job.object_key)
+    assert head["ContentLength"] == len(content)
+    assert head["ContentType"] == "video/mp4"
+    assert head["Metadata"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert re.search(r"-\d+", head["ETag"]), "it came in parts"
+    body = delivering.s3.client.get_object(Bucket=BUCKET, Key=job.object_key)["Body"]
+    assert hashlib.sha256(body.read()).hexdigest() == head["Metadata"]["sha256"]
