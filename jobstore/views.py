@@ -121,10 +121,13 @@ class Views:
             row = self.database.queries.job_by_idempotency_key(connection, **asked)
         return job_from(row) if row else None
 
-    def living_of_source(self, prefix: str) -> dict[str, str]:
-        """List the jobs that have not ended, of those whose source begins so: source and id."""
+    def living_of_source(self, key_id: str, prefix: str) -> dict[str, str]:
+        """List the jobs of a key that have not ended and whose source begins so: source and id."""
         with self.database.reading() as connection:
-            rows = list(self.database.queries.living_of_source(connection, source=f"{prefix}%"))
+            found = self.database.queries.living_of_source(
+                connection, key_id=key_id, source=f"{prefix}%"
+            )
+            rows = list(found)
         return {row["source"]: row["job_id"] for row in rows}
 
     def queued_ids(self) -> set[str]:

@@ -41,7 +41,8 @@ class Followed:
         with os.scandir(inputs.status) as entries:
             names = [entry.name for entry in entries if NAME.fullmatch(entry.name)]
         told = {name: said for name in names if (said := read(inputs.status, name))}
-        for source, job_id in self._parts.store.views.living_of_source(SOURCE).items():
+        living = self._parts.store.views.living_of_source(MAIN, SOURCE)
+        for source, job_id in living.items():
             self._jobs.setdefault(source.removeprefix(SOURCE), job_id)
         for name, said in told.items():
             self._jobs.pop(name, None)

@@ -139,9 +139,11 @@ SELECT state, fence, at FROM job_events WHERE job_id = :job_id ORDER BY seq;
 SELECT step_ms FROM jobs WHERE shape = :shape AND step_ms IS NOT NULL
 ORDER BY seq DESC LIMIT :most;
 
--- name: living_of_source(source)
--- The jobs that have not ended and came in a way (a pattern), the oldest first.
-SELECT job_id, source FROM jobs WHERE ended_at IS NULL AND source LIKE :source ORDER BY seq;
+-- name: living_of_source(key_id, source)
+-- The jobs of a key that have not ended and came in a way (a pattern), the oldest first.
+SELECT job_id, source FROM jobs
+WHERE key_id = :key_id AND ended_at IS NULL AND source LIKE :source
+ORDER BY seq;
 
 -- name: queued_ids()
 SELECT job_id FROM jobs WHERE state = 'queued';

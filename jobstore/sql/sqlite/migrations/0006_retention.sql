@@ -1,7 +1,10 @@
 -- What the pruning of old things looks for. SQLite and PostgreSQL have this file with the same names.
 
 -- The picture a job starts from: retries and remixes share it.
-ALTER TABLE jobs ADD COLUMN image TEXT GENERATED ALWAYS AS (json_extract(request, '$.image')) VIRTUAL;
+-- (What is no JSON is refused for that, and not for this.)
+ALTER TABLE jobs ADD COLUMN image TEXT GENERATED ALWAYS AS (
+    CASE WHEN json_valid(request) THEN json_extract(request, '$.image') END
+) VIRTUAL;
 
 CREATE INDEX jobs_by_image ON jobs (image) WHERE image IS NOT NULL;
 
