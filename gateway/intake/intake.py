@@ -164,7 +164,8 @@ class Intake:
 
         tried = map(in_turn, fresh[:NAMES_MOST])
         done = await asyncio.gather(*tried, return_exceptions=True)  # none outlives the descriptors
-        inputs.sync()
+        if done:
+            inputs.sync()
         for error in done:
             if isinstance(error, BaseException):
                 raise error
