@@ -139,7 +139,8 @@ class Life:
 
     def _objects(self) -> list[str]:
         listing = self.stack.s3.client.list_objects_v2(Bucket=BUCKET)
-        return [entry["Key"] for entry in listing.get("Contents", [])]
+        keys = [entry["Key"] for entry in listing.get("Contents", [])]
+        return [key for key in keys if key.endswith(".mp4")]
 
     def _job_of(self, key: str) -> str:
         return Path(key).stem
