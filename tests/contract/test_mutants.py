@@ -73,10 +73,19 @@ def test_the_battery_passes_on_the_statements_as_they_are(play: Callable[[], Ful
         scenario(play())
 
 
-def test_every_condition_is_needed(caught: Callable[[Mutant], bool], dialect: str) -> None:
-    """Each one is dropped in turn; those that may be are named, with the reason."""
+@pytest.mark.parametrize("everything", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_every_condition_is_needed(
+    caught: Callable[[Mutant], bool], dialect: str, *, everything: bool
+) -> None:
+    """Each one is dropped in turn; those that may be are named, with the reason.
+
+    On PostgreSQL the short form drops those alone that SQLite has not: all others are one text.
+    """
     made = mutants(dialect)
+    if dialect == "postgresql" and not everything:
+        made = [mutant for mutant in made if mutant.statement.startswith("claim_")]
     idle = {(mutant.statement, mutant.term) for mutant in made if not caught(mutant)}
     print(f"figure: {dialect}: {len(made)} conditions dropped, {len(idle)} of them equivalent")
     assert idle - EQUIVALENT.keys() == set()
-    assert EQUIVALENT.keys() - idle == set()
+    named = {(mutant.statement, mutant.term) for mutant in made}
+    assert {each for each in EQUIVALENT if each in named or everything} - idle == set()

@@ -103,7 +103,7 @@ FAULTS = [
     pytest.param(Fault(busy=True), id="busy"),
     pytest.param(Fault(resets_after=1 << 20), id="reset in the middle"),
     pytest.param(Fault(loses_answers=True), id="answers lost"),
-    pytest.param(Fault(stops_after=1 << 20), id="half open"),
+    pytest.param(Fault(stops_after=1 << 20), id="half open", marks=pytest.mark.long),
     pytest.param(Fault(hangs=True), id="hanging", marks=pytest.mark.long),
     pytest.param(Fault(bytes_per_s=1024), id="very slow", marks=pytest.mark.long),
 ]
