@@ -42,11 +42,12 @@ RETURNING fence;
 UPDATE outbox SET state = 'owed', attempt = 0, due_at = 0 WHERE state = 'kept' AND host = :host;
 
 -- name: hasten_deliveries(host, most, now)!
--- Tries those again, or a few of them, that failed and wait: the storage may be back.
+-- Tries uploads again, or a few of them, that failed and wait: the storage may be back. A removal may
+-- wait for another reason, to look a second time.
 UPDATE outbox SET due_at = 0
 WHERE seq IN (
     SELECT seq FROM outbox
-    WHERE state = 'owed' AND host = :host AND due_at > :now
+    WHERE state = 'owed' AND kind = 'video' AND host = :host AND due_at > :now
     ORDER BY due_at, seq
     LIMIT :most
 );

@@ -134,6 +134,11 @@ def expired_before_there_was_a_bucket(play: FullPlay) -> None:
 
 
 def hastened(play: FullPlay) -> None:
+    """A removal, which waits to look once more, is left to wait."""
+    play.delete(completed(play))
+    removal = play.take(kind=Kind.REMOVAL)
+    assert removal
+    play.postpone_debt(removal)
     rendered(play, "I")
     for delivery in [taken(play), taken(play), taken(play)]:
         play.postpone_debt(delivery)

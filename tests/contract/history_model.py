@@ -210,7 +210,11 @@ class Model(Rows):
                 debt.state, debt.attempt, debt.due_at = "owed", 0, 0
 
     def hasten(self, host: str, most: int, now: int) -> None:
-        late = [d for d in self.debts if d.state == "owed" and d.host == host and d.due_at > now]
+        late = [
+            debt
+            for debt in self.debts
+            if (debt.state, debt.kind, debt.host) == ("owed", "video", host) and debt.due_at > now
+        ]
         for debt in sorted(late, key=_due_at)[:most]:
             debt.due_at = 0
 
