@@ -97,3 +97,7 @@ class FetchRefused(Wan22Error):
         super().__init__()
         self.reason = reason
         self.detail = str(detail)
+
+
+class MetadataUnavailable(Wan22Error):
+    """The metadata service of EC2 does not answer: this is no instance, or it may not be asked."""

@@ -8,7 +8,7 @@ import pytest
 from jobstore.clock import now_ms
 from jobstore.objects import LINK_S, Objects
 from jobstore.settings import StorageSettings
-from role import MetadataService
+from metadata_service import MetadataService
 
 ROUNDED_MS = 2000  # the service writes whole seconds
 ROLES = [(6 * 3600, LINK_S), (2400, 2400), (600, 600), (90, 90)]

@@ -1,43 +1,52 @@
-"""The metadata service of an EC2 instance with a role, on loopback: where credentials come from."""
+"""The metadata service of an EC2 instance with a role, on loopback."""
 
 import json
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
-ROLE = "/latest/meta-data/iam/security-credentials/"
+ROLE = "iam/security-credentials/"
+PREFIX = "/latest/meta-data/"
 
 
 class MetadataService:
-    """Hands out credentials that end so many seconds from when they were asked for.
+    """Hands out what is in `says`, and credentials that end so many seconds after each asking.
 
     Source:
-        Instance metadata service, version 2: a PUT gives a token, with which the role's name and
-        then its credentials are read (AWS, "Retrieve security credentials from instance metadata").
+        Instance metadata service, version 2: a PUT gives a token, without which every GET is
+        answered with 401; under its role's name lie the credentials (AWS, "Retrieve security
+        credentials from instance metadata").
     """
 
-    def __init__(self, key_id: str, secret: str, lasts_s: int) -> None:
+    def __init__(self, key_id: str = "AKIAEXAMPLE", secret: str = "", lasts_s: int = 3600) -> None:
         service = self
         self.lasts_s = lasts_s
         self.asked = 0
+        self.token = "first"
+        self.says: dict[str, str] = {ROLE: "wan22"}
 
         class Answers(BaseHTTPRequestHandler):
             def log_message(self, *_: object) -> None:
                 pass
 
             def do_PUT(self) -> None:
-                self.answer("token")
+                self.answer(service.token)
 
             def do_GET(self) -> None:
-                if self.path == ROLE:
-                    self.answer("wan22")
-                else:
+                name = self.path.removeprefix(PREFIX)
+                if self.headers.get("X-aws-ec2-metadata-token") != service.token:
+                    self.answer("", 401)
+                elif name == f"{ROLE}wan22":
                     service.asked += 1
                     self.answer(json.dumps(service.credentials(key_id, secret)))
+                elif name in service.says:
+                    self.answer(service.says[name])
+                else:
+                    self.answer("", 404)
 
-            def answer(self, text: str) -> None:
-                self.send_response(200)
+            def answer(self, text: str, status: int = 200) -> None:
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(text)))
                 self.send_header("x-aws-ec2-metadata-token-ttl-seconds", "60")
                 self.end_headers()
@@ -65,6 +74,12 @@ class MetadataService:
             "LastUpdated": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
         }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End it."""
