@@ -11,10 +11,12 @@ from gateway.addresses import listen
 from gateway.intake.intake import Intake
 from gateway.listening import ListeningSettings
 from gateway.parts import Parts
+from gateway.pulse import Pulse
 from gateway.server import Server
 from gateway.tls import context_of
 from jobstore import process, settings
 from jobstore.fetch import Fetcher
+from jobstore.notify import Notify
 from jobstore.objects import Objects
 from jobstore.owner import Owner
 from jobstore.reach import Reach
@@ -49,7 +51,8 @@ def serve() -> int:
     intake = Intake(Parts(given, parts.abilities, store, parts.objects, fetcher), given.inputs)
     intake.start()
     try:
-        Server(app.build(parts), listeners, parts.changes, tls).run()
+        pulse = Pulse(Notify(), intake.turn)
+        Server(app.build(parts), listeners, parts.changes, tls).with_pulse(pulse).run()
     finally:
         intake.stop()
         store.close()

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Sequence
+from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -14,6 +15,7 @@ from gateway.changes import Changes
 from gateway.door import Door
 from gateway.patience import Patience
 from gateway.plain import plain
+from gateway.pulse import Pulse
 from gateway.secured import Secured
 from gateway.wire import Wire
 
@@ -35,6 +37,7 @@ class Server(uvicorn.Server):
         patience: Patience | None = None,
     ) -> None:
         """Serve on sockets that listen already; `changes` are what answers wait for."""
+        self._pulse: Pulse | None = None
         self._patience = patience or Patience()
         super().__init__(settings_of_uvicorn(app, self._patience, proxied=tls is None))
         self._listeners = listeners
@@ -43,15 +46,24 @@ class Server(uvicorn.Server):
         self._plain = Secured(Access(plain))
         self._door = Door(listeners, self._serving, self._correcting, tls, self._patience)
 
+    def with_pulse(self, pulse: Pulse) -> Self:
+        """Let a pulse beat from when it serves until it stops."""
+        self._pulse = pulse
+        return self
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin, and say where; uvicorn is given no sockets, since the door has them."""
         await super().startup(sockets or [])
         self._door.open()
         host, port, *_ = self._listeners[0].getsockname()
         log.info("gateway.started", url=url("https" if self._tls else "http", host, port))
+        if self._pulse:
+            self._pulse.start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop; answers that wait for a job to move end at once."""
+        if self._pulse:
+            self._pulse.stop()
         self._door.close()
         self._changes.end()
         await super().shutdown(sockets)

@@ -82,10 +82,16 @@ class Heartbeat:
         except StoreUnavailable as error:
             log.warning("heartbeat.missed", error=str(error))
 
-    def run(self, after_s: Callable[[], float], stop: threading.Event) -> None:
-        """Beat until told to stop; the wait does not follow a clock that may be set back."""
+    def run(
+        self, after_s: Callable[[], float], stop: threading.Event, then: Callable[[], None]
+    ) -> None:
+        """Beat until told to stop; the wait does not follow a clock that may be set back.
+
+        After each beat `then` is called, in the same thread.
+        """
         while not stop.wait(after_s()):
             self.tick()
+            then()
 
     def hold(self, renew: Callable[[], None]) -> Hold:
         """Keep a claim alive while the work on it goes on, in whichever thread that is."""

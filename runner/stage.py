@@ -19,6 +19,7 @@ from structlog.stdlib import get_logger
 from jobstore import owner as owners
 from jobstore.clock import now_ms
 from jobstore.errors import StoreUnavailable
+from jobstore.notify import Notify
 from jobstore.owner import Owner
 from jobstore.settings import Settings
 from jobstore.store import Store
@@ -31,12 +32,17 @@ SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 EXIT_AT_ONCE = 70  # sysexits.h: a fault of the software itself
 PREPARING_BEAT_S = 1.0
 POLLS_MISSED = 3  # after which the work looks for itself
+LOADING_STILL_S = 120.0  # without coming further, after which systemd may give up a start
 
 
 class Work(Protocol):
     """What a stage does: get ready once, then one thing at a time."""
 
     grace_s: float  # how long it may take to end in good order
+
+    @property
+    def still_s(self) -> float:
+        """For how long one thing may go without coming further; then the process hangs."""
 
     @property
     def facts(self) -> Mapping[str, object]:
@@ -66,6 +72,8 @@ class Stage:
         self.heartbeat = Heartbeat(self._beat)
         self.stopping = threading.Event()
         self.moved_at = time.monotonic()  # when any of the work last came further
+        self._notify = Notify()
+        self._busy_since: float | None = None  # None: it waits for work
         self._woken = threading.Event()
         self._facts: Callable[[], Mapping[str, object]] = dict
         self._prepared = threading.Event()
@@ -91,10 +99,13 @@ class Stage:
         self.store.database.watch(self.topic, self._woken.set, self.stopping)
         self.heartbeat.tick()
         worker = self._start("work", self._run, work)
-        beats = self._start("heartbeat", self.heartbeat.run, self._beat_after_s, self._left)
+        beats = self._start(
+            "heartbeat", self.heartbeat.run, self._beat_after_s, self._left, self._tell_of(work)
+        )
         schedule.start()
         signal.sigwait(SIGNALS)
         log.info("stage.signalled")
+        self._notify.stopping()
         self.stopping.set()
         self._woken.set()
         ended = self._wait_for(worker, work.grace_s)
@@ -134,6 +145,7 @@ class Stage:
             work.prepare()
             self._prepared.set()
             log.info("stage.started", **work.facts)
+            self._notify.ready(described(work.facts))
             self.heartbeat.tick()
             self._woken.set()
             while not self.stopping.is_set():
@@ -141,6 +153,7 @@ class Stage:
                     self._look()  # the clock was set back, and the schedule with it
                 self._woken.clear()
                 self._drain(work)
+                self._busy_since = None
             work.settle()
         except Exception:
             log.exception("stage.crashed")
@@ -151,8 +164,10 @@ class Stage:
 
     def _drain(self, work: Work) -> None:
         try:
-            while not self.stopping.is_set() and work.run_once():
-                pass
+            while not self.stopping.is_set():
+                self._busy_since = time.monotonic()
+                if not work.run_once():
+                    return
         except StoreUnavailable as error:
             log.warning("store.missed", error=str(error))
 
@@ -176,8 +191,28 @@ class Stage:
 
     def _beat_after_s(self) -> float:
         """Beat more often while getting ready: somebody may be watching how far it is."""
-        heartbeat_s = self.settings.heartbeat_s
-        return heartbeat_s if self._prepared.is_set() else min(heartbeat_s, PREPARING_BEAT_S)
+        usual_s = self._notify.every_s(self.settings.heartbeat_s)
+        return usual_s if self._prepared.is_set() else min(usual_s, PREPARING_BEAT_S)
+
+    def _tell_of(self, work: Work) -> Callable[[], None]:
+        """Make what tells systemd, after each beat, that the work comes on, as long as it does."""
+        last: Mapping[str, object] = {}
+
+        def tell() -> None:
+            nonlocal last
+            facts, before = dict(work.facts), last
+            last = facts
+            if self._prepared.is_set():
+                if self._comes_on(work):
+                    self._notify.alive(described(facts))
+            elif facts != before:
+                self._notify.moving(LOADING_STILL_S, described(facts))
+
+        return tell
+
+    def _comes_on(self, work: Work) -> bool:
+        since = self._busy_since
+        return since is None or time.monotonic() - max(since, self.moved_at) < work.still_s
 
     def _beat(self) -> None:
         facts = {
@@ -198,6 +233,16 @@ class Stage:
         self.owner.leave()
         self.store.close()
         log.info("stage.stopped")
+
+
+def described(facts: Mapping[str, object]) -> str:
+    """Say in a line how a stage is, for people."""
+    loading = facts.get("loading")
+    if isinstance(loading, Mapping) and loading.get("total_bytes"):
+        share = 100 * int(loading["loaded_bytes"]) // int(loading["total_bytes"])
+        left = "" if loading.get("eta_s") is None else f", {loading['eta_s']} s left"
+        return f"loading the model: {share} %{left}"
+    return str(facts.get("state", "loading"))
 
 
 def end_here() -> NoReturn:

@@ -77,6 +77,11 @@ class Intake:
         self._parts.store.database.watch("changes", ring, self._stopping)
         self._thread.start()
 
+    async def turn(self) -> None:
+        """Wait, in another loop, until this one has come round."""
+        turned = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
+        await asyncio.wrap_future(turned)
+
     def stop(self) -> None:
         """End in good order: what was begun is finished."""
         self._stopping.set()

@@ -53,6 +53,11 @@ class Pay:
         self._prepared = False
 
     @property
+    def still_s(self) -> float:
+        """For how long a turn may take: what waits for others is done in threads of its own."""
+        return self.stage.settings.lease_s
+
+    @property
     def facts(self) -> Mapping[str, object]:
         """What it tells of itself: whether the storage can be used."""
         return {"state": self.outage.state} if self._prepared else {}

@@ -70,6 +70,11 @@ class Render:
         self._closing: Future[None] | None = None
 
     @property
+    def still_s(self) -> float:
+        """For how long a render may go without a step."""
+        return self.settings.stall_s
+
+    @property
     def facts(self) -> Mapping[str, object]:
         """What the stage tells of itself, the card of this moment included."""
         card = self._card.figures()

@@ -15,6 +15,7 @@ ROUNDS = 4
 
 class Settling:
     grace_s = 1.0
+    still_s = 1.0
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
