@@ -58,8 +58,11 @@ class GatewaySettings(WebhookSettings, StorageSettings, ModelSettings, KeepSetti
     @property
     def base_url(self) -> str:
         """Where callers reach the gateway, without a slash at the end."""
-        if self.public_url:
-            return self.public_url
+        return self.public_url or self.local_url
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine itself reaches it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         with contextlib.suppress(ValueError):
             host = "127.0.0.1" if ip_address(self.host).is_unspecified else host

@@ -1,0 +1,123 @@
+"""`bin/start`: the service of this machine runs, and whoever started it sees that it does."""
+
+import argparse
+import subprocess
+import sys
+import time
+
+from gateway.listening import ListeningSettings
+from jobstore import settings
+from jobstore.errors import SettingsWrong
+from jobstore.settings import ModelSettings
+from local.readiness import Readiness, client_of
+from local.running import StartFailed
+from local.supervised import Supervised
+from runner.deliver.settings import DeliverSettings
+
+PATIENCE_S = 1800.0  # a model of 24 GB from a slow disk takes some minutes
+TRIES_S = 10.0  # for which a process may fail to start: a port may be free in a moment
+
+
+def main() -> int:
+    """Start what does not run; 0 when all of it is ready, 2 if a setting is wrong."""
+    asked = parsed()
+    try:
+        given = read_all()
+        return 0 if start(given, by_systemd=asked.by_systemd) else 1
+    except SettingsWrong as error:
+        say(f"{error}\nThey are read from the environment, and from .env in DATA_DIR.")
+        return 2
+    except (StartFailed, subprocess.CalledProcessError, OSError) as error:
+        say(f"{error}")
+        return 1
+    except KeyboardInterrupt:
+        say("It goes on starting; look with: curl .../health, stop it with: bin/stop")
+        return 130
+
+
+def parsed() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="bin/start",
+        description="Start the service of this machine, by systemd where bin/setup has installed"
+        " it, else as processes that are started anew whenever they end. What runs goes on.",
+    )
+    parser.add_argument("--by-systemd", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def read_all() -> ListeningSettings:
+    """Read the settings of all three processes, so that all faults are told before any starts.
+
+    Raises:
+        SettingsWrong: with the faults of all, each once.
+    """
+    faults: dict[str, None] = {}
+    given: ListeningSettings | None = None
+    for kind in (ListeningSettings, ModelSettings, DeliverSettings):
+        try:
+            read = settings.read(kind)
+        except SettingsWrong as error:
+            faults |= dict.fromkeys(error.faults)
+        else:
+            given = read if isinstance(read, ListeningSettings) else given
+    if faults or given is None:
+        raise SettingsWrong(list(faults))
+    return given
+
+
+def start(given: ListeningSettings, *, by_systemd: bool) -> bool:
+    """Start it, and wait until it is ready.
+
+    Raises:
+        StartFailed: a process does not start; the message has what it said.
+    """
+    supervised = None if by_systemd else Supervised(given.data_dir)
+    logs = "journalctl -o cat -n 20 -u wan22-gateway -u wan22-render -u wan22-deliver"
+    if supervised:
+        logs = f"tail -n 5 {supervised.logs}/*.log"
+        supervised.start()
+    with client_of(given) as client:
+        if Readiness(client, say).wait(Failing(supervised).check, PATIENCE_S):
+            say(f"Ready: {given.base_url}; bin/stop stops it. Its logs: {logs}")
+            return True
+    say(f"Not all of it is ready after {PATIENCE_S:.0f} s; it goes on starting. See: {logs}")
+    return False
+
+
+class Failing:
+    """Gives up on a process that ends again and again instead of getting ready."""
+
+    def __init__(self, supervised: Supervised | None) -> None:
+        """Watch those that were just started; what systemd does, its own logs tell."""
+        self._supervised = supervised
+        self._since: dict[str, float] = {}
+
+    def check(self) -> None:
+        """Look how all are.
+
+        Raises:
+            StartFailed: one has ended again and again.
+        """
+        if self._supervised is None:
+            return
+        now = time.monotonic()
+        states = self._supervised.states()
+        failing = {name for name, state in states.items() if state != "RUNNING"}
+        self._since = {name: self._since.get(name, now) for name in failing}
+        for name, since in self._since.items():
+            if now - since > TRIES_S:
+                message = (
+                    f"{name} does not start; it is tried again until bin/stop. It says:\n"
+                    f"{self._supervised.log_of(name)}"
+                )
+                raise StartFailed(message)
+
+
+def say(text: str) -> None:
+    """Tell the person something."""
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

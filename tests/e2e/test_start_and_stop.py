@@ -1,0 +1,107 @@
+"""`bin/start` and `bin/stop` on a machine without systemd: what ends is started anew."""
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from gateway.client import Client
+from local.running import free_ports
+from local.stack import KEY_BEGINS
+
+ROOT = Path(__file__).parent.parent.parent
+PROMPT = "a red circle moves right"
+PATIENCE_S = 60
+COMMANDS = {
+    "gateway": ["gateway"],
+    "render": ["runner", "render"],
+    "deliver": ["runner", "deliver"],
+}
+
+
+class Machine:
+    """One DATA_DIR with its settings in .env."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        (self.port,) = free_ports(1)
+        self.key = f"{KEY_BEGINS}0123456789abcdef"
+        self.folder = folder
+        folder.mkdir()
+        given = {"API_SECRET_KEY": self.key, "MODEL_DIR": "pocket", "PORT": f"{self.port}"}
+        lines = [f"{name}={value}\n" for name, value in (given | settings).items()]
+        (folder / ".env").write_text("".join(lines))
+        self.client = Client(f"http://127.0.0.1:{self.port}", self.key)
+
+    def run(self, command: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [ROOT / "bin" / command, *words],
+            env=os.environ | {"DATA_DIR": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=200,
+        )
+
+    def process(self, name: str) -> psutil.Process | None:
+        for process in psutil.process_iter(["cmdline", "environ"]):
+            given = process.info
+            mine = (given["environ"] or {}).get("DATA_DIR") == str(self.folder)
+            if mine and (given["cmdline"] or [])[-len(COMMANDS[name]) :] == COMMANDS[name]:
+                return process
+        return None
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path / "data", HEARTBEAT_S="1", LEASE_S="3", POLL_S="1")
+    yield machine
+    machine.run("stop")
+    machine.client.__exit__()
+
+
+def ended(machine: Machine, job_id: str) -> dict[str, object]:
+    return list(machine.client.follow(job_id, patience_s=PATIENCE_S))[-1]
+
+
+def test_a_service_that_is_started_killed_and_stopped(machine: Machine) -> None:
+    started = machine.run("start")
+    assert started.returncode == 0, started.stderr
+    assert f"Ready: http://127.0.0.1:{machine.port}" in started.stderr
+    job_id = machine.client.submit(PROMPT)["job_id"]
+    killed = [process for name in COMMANDS if (process := machine.process(name))]
+    for process in killed:
+        process.send_signal(signal.SIGKILL)
+    psutil.wait_procs(killed, timeout=PATIENCE_S)
+    assert len(killed) == len(COMMANDS)
+    again = machine.run("start")
+    assert again.returncode == 0, again.stderr
+    assert ended(machine, job_id)["status"] == "completed"
+    job_id = machine.client.submit(PROMPT)["job_id"]
+    stopped = machine.run("stop")
+    assert stopped.stderr.endswith("Stopped.\n")
+    assert not any(machine.process(name) for name in COMMANDS)
+    assert machine.run("stop").stderr == "Nothing runs here.\n"
+    machine.run("start")
+    assert ended(machine, job_id)["status"] == "completed"
+
+
+def test_wrong_settings_are_told_all_at_once(machine: Machine) -> None:
+    (machine.folder / ".env").write_text("PORT=0\nLEASE_S=0\nKEEP_JOBS_S=no\n")
+    told = machine.run("start")
+    assert told.returncode == 2
+    names = {line.partition(" ")[0] for line in told.stderr.splitlines()[:-1]}
+    assert names == {"API_SECRET_KEY", "PORT", "LEASE_S", "KEEP_JOBS_S", "MODEL_DIR"}
+    assert machine.process("gateway") is None
+
+
+def test_a_process_that_does_not_start_is_shown_with_what_it_says(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", machine.port)):
+        told = machine.run("start")
+    assert told.returncode == 1
+    assert "gateway does not start" in told.stderr
+    assert "already in use" in told.stderr
