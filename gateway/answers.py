@@ -133,9 +133,10 @@ class Heard(TypedDict):
 
 
 class Health(TypedDict):
-    """Whether the service can do its work; `stages` says what is down, loading or resting.
+    """Whether the service can do its work; `stages` says what is down, loading or claims nothing.
 
-    `disk`: `low` begins no render, `full` takes nothing in.
+    `disk`: `low` begins no render, `full` takes nothing in. `draining`: why nothing is claimed, as
+    its owner stops the machine (`stop`) or AWS takes it away (`spot`).
     """
 
     status: Literal["ok", "degraded"]
@@ -144,6 +145,7 @@ class Health(TypedDict):
     model: str | None
     loading: dict[str, Any] | None
     stages: dict[str, str]
+    draining: Literal["stop", "spot"] | None
     disk: Literal["ok", "low", "full"]
 
 

@@ -44,5 +44,6 @@ def describe(stages: list[Stage], room: Room) -> Health:
         "model": render.get("model"),
         "loading": render.get("loading"),
         "stages": states,
+        "draining": render.get("draining"),
         "disk": room.value,
     }

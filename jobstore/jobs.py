@@ -61,7 +61,8 @@ class Jobs:
     def claim(self, owner: str, host: str, lease_ms: int, now: int) -> Job | None:
         """Give the oldest due job of the highest priority to `owner` on `host`, for `lease_ms`.
 
-        A machine on which different jobs crashed one after the other gets none for ten minutes.
+        A machine on which different jobs crashed one after the other gets none for ten minutes; one
+        that is drained gets none.
         """
         with self.database.writing("changes") as connection:
             row = self.database.queries.claim_job(

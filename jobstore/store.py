@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from jobstore.database import Database
+from jobstore.drains import Drains
 from jobstore.jobs import Jobs
 from jobstore.keys import Keys
 from jobstore.outbox import Outbox
@@ -17,11 +18,12 @@ from jobstore.wake import Wake
 
 @dataclass(frozen=True)
 class Store:
-    """Jobs, outbox, stages, keys, what grows old, and the views of one database."""
+    """Jobs, outbox, stages, drains, keys, what grows old, and the views of one database."""
 
     jobs: Jobs
     outbox: Outbox
     stages: Stages
+    drains: Drains
     keys: Keys
     retention: Retention
     views: Views
@@ -44,6 +46,7 @@ class Store:
             Jobs(database),
             Outbox(database),
             Stages(database),
+            Drains(database),
             Keys(database),
             Retention(database),
             Views(database),

@@ -75,6 +75,7 @@ class Stage:
         self._notify = Notify()
         self._busy_since: float | None = None  # None: it waits for work
         self._woken = threading.Event()
+        self._handing_back = threading.Event()
         self._facts: Callable[[], Mapping[str, object]] = dict
         self._prepared = threading.Event()
         self._left = threading.Event()
@@ -121,6 +122,19 @@ class Stage:
     def wake(self) -> None:
         """Look for work now: something that it waited for has happened."""
         self._woken.set()
+
+    def hand_back(self, *, at_once: bool) -> None:
+        """Have what is held given back from now on, or, when that is over, look for work again."""
+        if at_once:
+            self._handing_back.set()
+        else:
+            self._handing_back.clear()
+        self._woken.set()
+
+    @property
+    def hands_back(self) -> bool:
+        """Whether what is held is to be given back: the stage stops, or its machine is taken."""
+        return self.stopping.is_set() or self._handing_back.is_set()
 
     @staticmethod
     def _start(name: str, target: Callable[..., None], *args: object) -> threading.Thread:

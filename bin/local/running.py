@@ -37,9 +37,13 @@ def undisturbed() -> Iterator[None]:
 
 
 def stand_alone() -> None:
-    """Keep the caller's proxies and AWS settings from this process and all that it starts."""
+    """Keep the caller's proxies and AWS settings from this process and all that it starts.
+
+    Nothing of it asks, either, whether this machine is an instance of EC2.
+    """
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     for name in ("no_proxy", "NO_PROXY"):  # which of them counts differs from library to library
         os.environ[name] = f"127.0.0.1,{os.environ.get(name, '')}".rstrip(",")
 

@@ -120,11 +120,11 @@ class Claim:
         """Make sure that the render of the job is to go on; asks nobody, so it costs nothing.
 
         Raises:
-            Stopped: the stage was told to stop.
+            Stopped: the stage was told to stop, or its machine is taken away.
             LeaseLost, Cancelled: see `check_wanted`.
             DeadlineExceeded: it takes longer than it may.
         """
-        if self._stage.stopping.is_set():
+        if self._stage.hands_back:
             raise Stopped
         self.check_wanted()
         self._patience.check()

@@ -25,6 +25,7 @@ from runner.render.belt import Belt
 from runner.render.card import Card
 from runner.render.claim import Claim
 from runner.render.decode import Frames
+from runner.render.draining import Draining
 from runner.render.judgement import Rejected
 from runner.render.meter import Meter
 from runner.render.model import Model, load
@@ -59,6 +60,7 @@ class Render:
         self.dice = dice
         self._said: dict[str, object] = {"model_loaded": False}
         self._card = Card()
+        self.draining = Draining(stage)
         self._disk = Disk(settings)
         self._model: Model | None = None
         self.ahead: Ahead | None = None
@@ -78,7 +80,8 @@ class Render:
     def facts(self) -> Mapping[str, object]:
         """What the stage tells of itself, the card of this moment included."""
         card = self._card.figures()
-        return {**self._said, "card": card} if card else self._said
+        said = self.draining.over(self._said)
+        return {**said, "card": card} if card else said
 
     def prepare(self) -> None:
         """Load the model; nothing is claimed before."""
@@ -107,7 +110,8 @@ class Render:
         What is left to do then goes on beside the next call; `settle` waits for it. A job whose
         video turned out broken, in either part, is rendered `again` before another is claimed.
         """
-        if time.monotonic() < self._rests_until or not self._has_room():
+        rests = self.stage.hands_back or time.monotonic() < self._rests_until
+        if rests or not self._has_room():
             self._give_back()
             return False
         with self._resting_after_faults():

@@ -8,6 +8,7 @@ from battery_webhooks import WEBHOOKS
 from battery_words import claimed, completed, rendered
 from contract_shop import LEASE_MS
 from history_debts import FullPlay
+from jobstore.drains import Reason
 from jobstore.job import Kind
 from jobstore.jobs import CRASH_LIMIT, FAILURE_LIMIT, STREAK_REST_MS
 
@@ -170,6 +171,25 @@ def resting(play: FullPlay) -> None:
     play.claim("B", "H")
 
 
+def drained(play: FullPlay) -> None:
+    """One machine is drained, ever more strongly, the other one works; then each is let go."""
+    play.accept()
+    play.begin_drain("H")
+    play.claim("A", "H")
+    play.pass_time(1)
+    play.begin_drain("H")
+    play.begin_drain("H", Reason.SPOT, at_once=True)
+    play.begin_drain("H")
+    play.claim("A", "H")
+    play.claim("B", "I")
+    play.begin_drain("I")
+    play.lift_drain("H", Reason.STOP)
+    play.lift_drain("H", Reason.SPOT)
+    play.lift_drain("I")
+    play.accept()
+    play.claim("A", "H")
+
+
 def pruned(play: FullPlay) -> None:
     """One has failed, one has expired and owes, one has its video still, one came later."""
     play.fail(claimed(play))
@@ -233,8 +253,8 @@ def claimed_in_order(play: FullPlay) -> None:
 
 BATTERY: list[Scenario] = [
     *(claimed_in_order, failing, unwanted, repeated, asked_again, cancelled, rescued),
-    *(rescued_too_late, rescued_from_somebody_else, deleted, advanced, calmed, resting, pruned),
-    *(buried, expired),
+    *(rescued_too_late, rescued_from_somebody_else, deleted, advanced, calmed, resting, drained),
+    *(pruned, buried, expired),
     *(partial(play, move=move) for move in MOVES for play in (one_of_two, stale, given_back)),
     *(partial(already_rendered, move=move) for move in MOVES),
     *DEBTS,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from history_rows import DebtRow, HostRow, JobRow
+from history_rows import DebtRow, DrainRow, HostRow, JobRow
 from jobstore.moves import TERMINAL
 
 DROPPED = "The job was deleted, or its video has expired."
@@ -15,10 +15,25 @@ class Rows:
     jobs: list[JobRow] = field(default_factory=list)
     debts: list[DebtRow] = field(default_factory=list)
     hosts: dict[str, HostRow] = field(default_factory=dict)
+    drains: dict[str, DrainRow] = field(default_factory=dict)
     events: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
 
     def job(self, job_id: str) -> JobRow | None:
         return next((job for job in self.jobs if job.job_id == job_id), None)
+
+    def begin_drain(self, row: DrainRow) -> bool:
+        stands = self.drains.get(row.host)
+        if stands and stands.at_once >= row.at_once:
+            return False
+        self.drains[row.host] = row
+        return True
+
+    def lift_drain(self, host: str, reason: str | None) -> bool:
+        stands = self.drains.get(host)
+        if stands is None or reason not in {stands.reason, None}:
+            return False
+        del self.drains[host]
+        return True
 
     def delete(self, job_id: str, now: int) -> bool:
         job = self.job(job_id)

@@ -110,6 +110,7 @@ class FullPlay(Play):
         self.rescue_debts("D", "E")
         self.pass_time(STREAK_REST_MS)
         for host in HOSTS:
+            self.lift_drain(host)
             while job := self.claim(host=host):
                 self.finish(job, host)
         for host in HOSTS:

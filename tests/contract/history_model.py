@@ -48,7 +48,7 @@ class Model(Rows):
 
     def claim(self, owner: str, host: str, ends_at: int, now: int) -> Claim | None:
         due = [job for job in self.jobs if job.state == "queued" and job.due_at <= now]
-        if self.is_resting(host, now) or not due:
+        if self.is_resting(host, now) or host in self.drains or not due:
             return None
         job = max(due, key=lambda job: job.priority)  # the first of the highest
         job.attempt, job.fence, job.stepped = job.attempt + 1, job.fence + 1, 0

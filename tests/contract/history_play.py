@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 
 from contract_shop import LEASE_MS, SHA, Ask
 from history_model import Model
-from history_rows import Claim, JobRow
+from history_rows import Claim, DrainRow, JobRow
 from history_watch import Seen, Watch
 from interrupted import Interrupted
+from jobstore.drains import Reason
 from jobstore.errors import KeyReused, LeaseLost
 from jobstore.job import Arrival, Delivery, Job, Phase, Video
 from jobstore.jobs import Jobs
 from jobstore.store import Store
 
-EMPTY = ("DELETE FROM job_events", "DELETE FROM outbox", "DELETE FROM jobs", "DELETE FROM hosts")
-
+TABLES = ("job_events", "outbox", "jobs", "hosts", "drains")
 
 FAST = {"sqlite": "PRAGMA synchronous = OFF", "postgresql": "SET synchronous_commit = off"}
 
@@ -57,8 +57,8 @@ class Play:
 
     def __init__(self, store: Store, ask: Ask, figures: Figures) -> None:
         with store.database.writing() as connection:
-            for statement in EMPTY:
-                connection.execute(statement)
+            for table in TABLES:
+                connection.execute(f"DELETE FROM {table}")
         self.store, self.figures, self.model = store, figures, Model()
         self.request = ask()
         self.now = 1_000_000
@@ -85,6 +85,7 @@ class Play:
         debts = [{name: debt[name] for name in debt if name != "key"} for debt in seen.debts]
         assert debts == [vars(debt) for debt in self.model.debts]
         assert seen.hosts == {name: vars(host) for name, host in self.model.hosts.items()}
+        assert seen.drains == {name: vars(drain) for name, drain in self.model.drains.items()}
         assert seen.events == self.model.events
         self.sound = True
         return came
@@ -134,7 +135,23 @@ class Play:
         claim = self.same(lambda: self.model.claim(owner, host, ends_at, self.now), real)
         resting = self.store.jobs.is_resting(host, self.now)
         assert resting == self.model.is_resting(host, self.now)
+        assert bool(self.store.drains.of(host)) == (host in self.model.drains)
         return self.claims[-1] if claim else None
+
+    def begin_drain(
+        self, host: str = "H", reason: Reason = Reason.STOP, *, at_once: bool = False
+    ) -> None:
+        row = DrainRow(host, reason, int(at_once), self.now)
+        self.same(
+            lambda: self.model.begin_drain(row),
+            lambda: self.store.drains.begin(host, reason, self.now, at_once=at_once),
+        )
+
+    def lift_drain(self, host: str = "H", reason: Reason | None = None) -> None:
+        self.same(
+            lambda: self.model.lift_drain(host, reason),
+            lambda: self.store.drains.lift(host, reason),
+        )
 
     def renew(self, job: Job) -> None:
         spent_ms = self.now % 1000  # more or less than before

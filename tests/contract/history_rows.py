@@ -72,6 +72,16 @@ class HostRow:
     streak: int
 
 
+@dataclass
+class DrainRow:
+    """A machine that claims no more."""
+
+    host: str
+    reason: str
+    at_once: int
+    since: int
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to one job or one debt, as its holder remembers it."""

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from history_rows import DebtRow, HostRow, JobRow
+from history_rows import DebtRow, DrainRow, HostRow, JobRow
 from jobstore.database import Database
 from jobstore.moves import TERMINAL
 
 Row = Mapping[str, Any]
 
 
-def columns(row: type[JobRow | DebtRow | HostRow]) -> str:
+def columns(row: type[JobRow | DebtRow | HostRow | DrainRow]) -> str:
     return ", ".join(field.name for field in fields(row))
 
 
@@ -22,6 +22,7 @@ class Seen:
     jobs: dict[str, Row]
     debts: list[Row]
     hosts: dict[str, Row]
+    drains: dict[str, Row]
     events: dict[str, list[tuple[str, int, int]]]
 
     @classmethod
@@ -33,12 +34,13 @@ class Seen:
             jobs = rows(f"SELECT {columns(JobRow)} FROM jobs", "seq")
             debts = rows(f"SELECT key, {columns(DebtRow)} FROM outbox", "seq")
             hosts = rows(f"SELECT {columns(HostRow)} FROM hosts", "host")
+            drains = rows(f"SELECT {columns(DrainRow)} FROM drains", "host")
             told = rows("SELECT job_id, state, fence, at FROM job_events", "seq")
         events: dict[str, list[tuple[str, int, int]]] = {}
         for row in told:
             events.setdefault(row["job_id"], []).append((row["state"], row["fence"], row["at"]))
-        by_host = {row["host"]: row for row in hosts}
-        return cls({row["job_id"]: row for row in jobs}, debts, by_host, events)
+        by_host, drained = ({row["host"]: row for row in each} for each in (hosts, drains))
+        return cls({row["job_id"]: row for row in jobs}, debts, by_host, drained, events)
 
 
 @dataclass

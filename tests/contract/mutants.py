@@ -26,7 +26,7 @@ class Mutant(NamedTuple):
 
 def statements(dialect: str) -> Iterator[tuple[str, str]]:
     """Read every statement of the moves, with its name; comments are left out."""
-    for path in ("jobs.sql", "outbox.sql", f"{dialect}/claims.sql"):
+    for path in ("jobs.sql", "outbox.sql", "drains.sql", f"{dialect}/claims.sql"):
         text = (SQL / path).read_text(encoding="utf-8")
         for part in re.split(r"^(?=-- name: )", text, flags=re.MULTILINE)[1:]:
             head, _, body = part.partition("\n")

@@ -21,6 +21,7 @@ from contract_shop import LEASE_MS, Ask
 from history_debts import HOSTS, FullPlay, owed
 from history_play import Figures, held, hurry
 from jobstore.arrivals import RETRIED_MS
+from jobstore.drains import Reason
 from jobstore.job import Delivery, Job, Kind
 from jobstore.jobs import STREAK_REST_MS
 from jobstore.store import Store
@@ -34,6 +35,7 @@ T = TypeVar("T")
 owners = st.sampled_from("ABC")
 payers = st.sampled_from("DE")
 hosts = st.sampled_from(HOSTS)
+reasons = st.sampled_from(Reason)
 leases = st.sampled_from([LEASE_MS, 1000])
 kinds = st.sampled_from(Kind)
 pick = st.integers(0, 5)  # counted from the newest
@@ -100,6 +102,19 @@ class Histories(RuleBasedStateMachine):
     @rule(owner=owners, host=hosts, lease_ms=leases)
     def claim(self, owner: str, host: str, lease_ms: int) -> None:
         self.play.claim(owner, host, lease_ms)
+
+    @rule(host=hosts, reason=reasons, at_once=st.booleans())
+    def begin_drain(self, host: str, reason: Reason, *, at_once: bool) -> None:
+        self.play.begin_drain(host, reason, at_once=at_once or reason is Reason.SPOT)
+
+    @rule(host=hosts, reason=st.one_of(reasons, st.none()))
+    def lift_drain(self, host: str, reason: Reason | None) -> None:
+        self.play.lift_drain(host, reason)
+
+    @rule(host=hosts)
+    def lift_every_drain(self, host: str) -> None:
+        """Most of the time machines work."""
+        self.play.lift_drain(host)
 
     @rule(owner=owners, host=hosts)
     def claim_and_die(self, owner: str, host: str) -> None:

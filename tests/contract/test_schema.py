@@ -3,6 +3,7 @@
 import pytest
 
 from contract_shop import LEASE_MS, SHA, Shop
+from jobstore.drains import Drain, Reason
 from jobstore.errors import MoveRefused
 from jobstore.job import Video
 from jobstore.moves import State
@@ -96,6 +97,26 @@ def test_of_a_job_that_is_processed(shop: Shop, statement: str) -> None:
     with pytest.raises(MoveRefused):
         run(shop, statement)
     assert shop.found().state is State.PROCESSING
+
+
+DRAIN = "INSERT INTO drains (host, reason, at_once, since) VALUES ({})"
+DRAINED = {
+    "a machine drained twice": DRAIN.format("'H', 'spot', 1, 0"),
+    "an unknown reason": DRAIN.format("'I', 'mood', 0, 0"),
+    "half at once": DRAIN.format("'I', 'stop', 2, 0"),
+    "before there was a time": DRAIN.format("'I', 'stop', 0, -1"),
+    "taken away at leisure": DRAIN.format("'I', 'spot', 0, 0"),
+    "for no reason": DRAIN.format("'I', NULL, 0, 0"),
+}
+
+
+@pytest.mark.parametrize("statement", DRAINED.values(), ids=DRAINED.keys())
+def test_of_a_drained_machine(shop: Shop, statement: str) -> None:
+    run(shop, DRAIN.format("'H', 'stop', 0, 5"))
+    with pytest.raises(MoveRefused):
+        run(shop, statement)
+    assert shop.store.drains.of("H") == Drain(Reason.STOP, at_once=False, since=5)
+    assert shop.store.drains.of("I") is None
 
 
 RENDERED = {

@@ -19,7 +19,9 @@ class MetadataService:
         credentials from instance metadata").
     """
 
-    def __init__(self, key_id: str = "AKIAEXAMPLE", secret: str = "", lasts_s: int = 3600) -> None:
+    def __init__(
+        self, key_id: str = "AKIAEXAMPLE", secret: str = "", lasts_s: int = 3600, port: int = 0
+    ) -> None:
         service = self
         self.lasts_s = lasts_s
         self.asked = 0
@@ -52,15 +54,19 @@ class MetadataService:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Answers)
+        self.address = self._server.server_address
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()
 
     @property
     def env(self) -> dict[str, str]:
         """What sends a client of AWS here."""
-        port = self._server.server_address[1]
-        return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://127.0.0.1:{port}/"}
+        endpoint = f"http://127.0.0.1:{self.address[1]}/"
+        return {
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": endpoint,
+            "AWS_EC2_METADATA_DISABLED": "false",
+        }
 
     def credentials(self, key_id: str, secret: str) -> dict[str, Any]:
         """Make credentials as the service writes them."""

@@ -3,24 +3,19 @@
 import hashlib
 import os
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import pytest
-from diffusers.models.transformers.transformer_wan import (
-    WanTransformer3DModel,
-    WanTransformerBlock,
-)
+from diffusers.models.transformers.transformer_wan import WanTransformerBlock
 from PIL import Image
 from structlog.testing import capture_logs
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from jobstore.clock import now_ms
 from jobstore.job import Arrival, Job, Request
 from jobstore.moves import State
 from jobstore.settings import ModelSettings, read
 from local.bench.process_memory import anonymous_bytes
+from midstep import before_call
 from runner.render.work import Render
 from runner.stage import Stage
 from ticks import tick
@@ -63,37 +58,6 @@ def lose(stage: Stage, _job_id: str = "J1") -> None:
 def cancel(stage: Stage, job_id: str = "J1") -> None:
     stage.store.jobs.cancel(job_id, now_ms())
     stage.heartbeat.tick()
-
-
-@dataclass
-class Calls:
-    """How often modules were called, and which transformers and blocks were among them."""
-
-    count: int = 0
-    transformers: set[WanTransformer3DModel] = field(default_factory=set)
-    blocks: set[WanTransformerBlock] = field(default_factory=set)
-
-
-@contextmanager
-def before_call(number: int, act: Callable[[], object], kind: type = object) -> Iterator[Calls]:
-    """Count the calls of any module of a kind, in any phase, and act just before one of them."""
-    calls = Calls()
-
-    def count(module: object, _given: object) -> None:
-        if isinstance(module, WanTransformer3DModel):
-            calls.transformers.add(module)
-        if isinstance(module, WanTransformerBlock):
-            calls.blocks.add(module)
-        if isinstance(module, kind):
-            calls.count += 1
-            if calls.count == number:
-                act()
-
-    handle = register_module_forward_pre_hook(count)
-    try:
-        yield calls
-    finally:
-        handle.remove()
 
 
 @pytest.fixture

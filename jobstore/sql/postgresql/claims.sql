@@ -4,13 +4,13 @@
 -- name: claim_job(owner, host, lease_ends_at, streak_limit, rested_at, now)^
 -- queued -> processing
 -- The oldest due job of the highest priority; attempt and fence rise, the lease begins. A machine
--- on which different jobs crashed in a row gets none until it has rested.
+-- on which different jobs crashed in a row gets none until it has rested, one that is drained none.
 WITH next AS MATERIALIZED (
     SELECT seq FROM jobs
     WHERE state = 'queued' AND due_at <= :now AND NOT EXISTS (
         SELECT 1 FROM hosts
         WHERE host = :host AND streak >= :streak_limit AND crashed_at > :rested_at
-    )
+    ) AND NOT EXISTS (SELECT 1 FROM drains WHERE host = :host)
     ORDER BY priority DESC, seq
     LIMIT 1
     FOR UPDATE SKIP LOCKED

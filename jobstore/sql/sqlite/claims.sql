@@ -3,7 +3,7 @@
 -- name: claim_job(owner, host, lease_ends_at, streak_limit, rested_at, now)^
 -- queued -> processing
 -- The oldest due job of the highest priority; attempt and fence rise, the lease begins. A machine
--- on which different jobs crashed in a row gets none until it has rested.
+-- on which different jobs crashed in a row gets none until it has rested, one that is drained none.
 UPDATE jobs
 SET state = 'processing', attempt = attempt + 1, fence = fence + 1, stepped = 0,
     lease_owner = :owner, lease_host = :host, lease_ends_at = :lease_ends_at,
@@ -14,7 +14,7 @@ WHERE seq = (
     WHERE state = 'queued' AND due_at <= :now AND NOT EXISTS (
         SELECT 1 FROM hosts
         WHERE host = :host AND streak >= :streak_limit AND crashed_at > :rested_at
-    )
+    ) AND NOT EXISTS (SELECT 1 FROM drains WHERE host = :host)
     ORDER BY priority DESC, seq
     LIMIT 1
 )
