@@ -67,6 +67,12 @@ class Views:
             row = queries.backlog(connection)
         return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"], row["untold"])
 
+    def in_hand(self, host: str) -> tuple[int, int]:
+        """Count the jobs that a machine renders, and the videos that it has still to deliver."""
+        with self.database.reading() as connection:
+            row = self.database.queries.in_hand(connection, host=host)
+        return row["rendering"], row["undelivered"]
+
     def page(
         self,
         most: int,

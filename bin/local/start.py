@@ -7,8 +7,11 @@ import time
 
 from gateway.listening import ListeningSettings
 from jobstore import settings
-from jobstore.errors import SettingsWrong
+from jobstore.drains import Reason
+from jobstore.errors import SettingsWrong, Wan22Error
+from jobstore.owner import machine_id
 from jobstore.settings import ModelSettings
+from jobstore.store import Store
 from local.readiness import Readiness, client_of
 from local.running import StartFailed
 from local.supervised import Supervised
@@ -27,7 +30,7 @@ def main() -> int:
     except SettingsWrong as error:
         say(f"{error}\nThey are read from the environment, and from .env in DATA_DIR.")
         return 2
-    except (StartFailed, subprocess.CalledProcessError, OSError) as error:
+    except (StartFailed, Wan22Error, subprocess.CalledProcessError, OSError) as error:
         say(f"{error}")
         return 1
     except KeyboardInterrupt:
@@ -72,6 +75,7 @@ def start(given: ListeningSettings, *, by_systemd: bool) -> bool:
     Raises:
         StartFailed: a process does not start; the message has what it said.
     """
+    lift(given)
     supervised = None if by_systemd else Supervised(given.data_dir)
     logs = "journalctl -o cat -n 20 -u wan22-gateway -u wan22-render -u wan22-deliver"
     if supervised:
@@ -83,6 +87,15 @@ def start(given: ListeningSettings, *, by_systemd: bool) -> bool:
             return True
     say(f"Not all of it is ready after {PATIENCE_S:.0f} s; it goes on starting. See: {logs}")
     return False
+
+
+def lift(given: ListeningSettings) -> None:
+    """Let this machine claim jobs again, should a bin/stop --drain have been cut off."""
+    store = Store.open(given.store_url, given.wake)
+    try:
+        store.drains.lift(machine_id(given.work), Reason.STOP)
+    finally:
+        store.close()
 
 
 class Failing:

@@ -2,23 +2,39 @@
 
 import argparse
 import sys
+import time
+from types import TracebackType
+from typing import Self
 
 from jobstore import settings
-from jobstore.errors import SettingsWrong
+from jobstore.clock import now_ms
+from jobstore.drains import Reason
+from jobstore.errors import SettingsWrong, StoreUnavailable
+from jobstore.moves import State
+from jobstore.owner import machine_id
 from jobstore.settings import Settings
+from jobstore.store import Store
 from local.supervised import Supervised
+
+EVERY_S = 0.5
+SAY_EVERY_S = 10.0
+AWAY = ("storage_away", "storage_refused")
 
 
 def main() -> int:
-    """Stop; with systemd, which ends the processes itself, only the draining is done here."""
+    """Stop; where systemd ends the processes, only the draining is done here."""
     asked = parsed()
     try:
-        given = settings.read(Settings)
+        stop(settings.read(Settings), asked)
     except SettingsWrong as error:
         say(f"{error}")
         return 2
-    if not asked.by_systemd:
-        end(Supervised(given.data_dir))
+    except StoreUnavailable as error:
+        say(f"The job store cannot be used ({error}). Without --drain it is not needed.")
+        return 1
+    except KeyboardInterrupt:
+        say("Called off: it goes on as before.")
+        return 130
     return 0
 
 
@@ -33,7 +49,27 @@ def parsed() -> argparse.Namespace:
         "--drain", action="store_true", help="finish and deliver first what is being rendered"
     )
     parser.add_argument("--by-systemd", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--lift", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def stop(given: Settings, asked: argparse.Namespace) -> None:
+    """Do what the command line says.
+
+    Raises:
+        StoreUnavailable: it is not known what is left to do.
+    """
+    supervised = Supervised(given.data_dir)
+    runs = asked.by_systemd or supervised.is_up
+    if asked.lift or (asked.drain and runs):
+        with Draining(given) as draining:
+            if not asked.lift:
+                draining.wait()
+                draining.stays = asked.by_systemd
+            if not asked.by_systemd:
+                end(supervised)
+    elif not asked.by_systemd:
+        end(supervised)
 
 
 def end(supervised: Supervised) -> None:
@@ -44,6 +80,66 @@ def end(supervised: Supervised) -> None:
         say("Stopped.")
     else:
         say("Nothing runs here.")
+
+
+class Draining:
+    """This machine claims nothing, from the beginning of a `with` to its end."""
+
+    def __init__(self, given: Settings) -> None:
+        """Open the store."""
+        self.stays = False  # beyond the end, until somebody lifts it
+        self._host = machine_id(given.work)
+        self._store = Store.open(given.store_url, given.wake)
+        self._said = ("", 0.0)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._store.drains.begin(self._host, Reason.STOP, now_ms(), at_once=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Let it claim again, when it is started again or goes on after all."""
+        if error is not None or not self.stays:
+            self._store.drains.lift(self._host, Reason.STOP)
+        self._store.close()
+
+    def wait(self) -> None:
+        """Wait until what was begun is rendered and delivered, and tell how far it is.
+
+        Videos are not waited for while the storage cannot be used: they are safe on the disk.
+        """
+        while True:
+            rendering, undelivered = self._store.views.in_hand(self._host)
+            if not rendering and undelivered and self._storage_is_away():
+                say(f"{undelivered} to be delivered, but the storage is away: at the next start.")
+                return
+            if not rendering and not undelivered:
+                return
+            self._tell(f"{rendering} being rendered{self._far()}, {undelivered} to be delivered")
+            time.sleep(EVERY_S)
+
+    def _far(self) -> str:
+        jobs = self._store.views.page(1, states=(State.PROCESSING,))
+        return f" ({jobs[0].progress} %)" if jobs else ""
+
+    def _storage_is_away(self) -> bool:
+        return any(
+            stage.facts.get("state") in AWAY
+            for stage in self._store.stages.all()
+            if (stage.name, stage.host) == ("deliver", self._host)
+        )
+
+    def _tell(self, text: str) -> None:
+        said, said_at = self._said
+        new = text.partition("(")[0] != said.partition("(")[0]
+        if new or (text != said and time.monotonic() - said_at > SAY_EVERY_S):
+            self._said = (text, time.monotonic())
+            say(f"Draining, Ctrl-C calls it off: {text}")
 
 
 def say(text: str) -> None:

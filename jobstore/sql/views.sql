@@ -55,6 +55,13 @@ SELECT (SELECT min(accepted_at) FROM jobs WHERE state = 'queued') AS oldest_acce
     (SELECT count(*) FROM outbox WHERE state = 'owed' AND error IS NOT NULL) AS failing,
     (SELECT count(*) FROM outbox WHERE kind = 'webhook' AND state = 'dead') AS untold;
 
+-- name: in_hand(host)^
+-- What a machine has begun: the jobs that it renders, and the videos that only it can deliver.
+SELECT (SELECT count(*) FROM jobs WHERE state = 'processing' AND lease_host = :host) AS rendering,
+    (SELECT count(*) FROM outbox WHERE state = 'owed' AND kind = 'video' AND host = :host)
+    + (SELECT count(*) FROM outbox WHERE state = 'delivering' AND kind = 'video' AND host = :host)
+    AS undelivered;
+
 -- name: jobs_before(seq, most)
 -- A page of jobs, the newest first.
 SELECT * FROM jobs WHERE seq < :seq AND deleted_at IS NULL ORDER BY seq DESC LIMIT :most;

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from contract_shop import VIDEO, Ask, Shop
+from contract_shop import SHA, VIDEO, Ask, Shop
 from jobstore.database import SQL
 from jobstore.job import Job, Phase
 from jobstore.moves import State
@@ -40,6 +40,21 @@ def test_counts_by_state(shop: Shop) -> None:
     }
     later = shop.store.views.counts(ended_since=6000)
     assert (later[State.COMPLETED], later[State.CANCELLED]) == (0, 1)
+
+
+def test_what_a_machine_has_in_hand(shop: Shop) -> None:
+    for job_id in ("J1", "J2", "J3"):
+        shop.accept(job_id)
+    in_hand = shop.store.views.in_hand
+    shop.finish(shop.claim())
+    job = shop.claim(host="I")
+    assert (in_hand("H"), in_hand("I")) == ((0, 1), (1, 0))
+    delivery = shop.take()
+    assert in_hand("H") == (0, 1)
+    shop.store.outbox.settle(delivery, 1000, SHA, 5000)
+    shop.store.jobs.delete("J1", 6000)  # a removal is owed: nothing that only one machine can do
+    shop.finish(job, host="I")
+    assert (in_hand("H"), in_hand("I")) == ((0, 0), (0, 1))
 
 
 def ids(jobs: list[Job]) -> list[str]:

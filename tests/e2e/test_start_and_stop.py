@@ -105,3 +105,18 @@ def test_a_process_that_does_not_start_is_shown_with_what_it_says(machine: Machi
     assert told.returncode == 1
     assert "gateway does not start" in told.stderr
     assert "already in use" in told.stderr
+
+
+def test_what_is_being_rendered_is_finished_first_when_it_drains(machine: Machine) -> None:
+    machine.run("start")
+    first, second = (machine.client.submit(PROMPT, steps=40)["job_id"] for _ in range(2))
+    while machine.client.status(first)["status"] == "queued":
+        machine.client.status(first, wait_s=1)
+    drained = machine.run("stop", "--drain")
+    assert drained.returncode == 0, drained.stderr
+    assert "Draining, Ctrl-C calls it off: 1 being rendered" in drained.stderr
+    assert drained.stderr.endswith("Stopped.\n")
+    machine.run("start")
+    assert machine.client.status(first)["status"] == "completed"
+    assert machine.client.status(first)["attempt"] == 1
+    assert ended(machine, second)["attempt"] == 1
