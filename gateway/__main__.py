@@ -11,6 +11,7 @@ from gateway.addresses import listen
 from gateway.intake.intake import Intake
 from gateway.listening import ListeningSettings
 from gateway.parts import Parts
+from gateway.presence import Presence
 from gateway.server import Server
 from gateway.tls import context_of
 from jobstore import process, settings
@@ -47,10 +48,13 @@ def serve() -> int:
     parts = Parts(given, given.abilities(), store, Objects.wanted(given), fetcher)
     # Parts of its own: rooms belong to one event loop.
     intake = Intake(Parts(given, parts.abilities, store, parts.objects, fetcher), given.inputs)
+    presence = Presence(parts, owner)
     intake.start()
+    presence.start()
     try:
         Server(app.build(parts), listeners, parts.changes, tls).run()
     finally:
+        presence.stop()
         intake.stop()
         store.close()
         owner.leave()

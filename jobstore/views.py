@@ -67,6 +67,12 @@ class Views:
             row = queries.backlog(connection)
         return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"], row["untold"])
 
+    def owed_by(self, host: str, soon: int) -> int:
+        """Count what a machine delivers, or has to until a moment that comes soon."""
+        with self.database.reading() as connection:
+            row = self.database.queries.owed_by(connection, host=host, soon=soon)
+        return int(row["owed"])
+
     def page(
         self,
         most: int,
