@@ -11,7 +11,11 @@ from gateway.addresses import listen
 from gateway.intake.intake import Intake
 from gateway.listening import ListeningSettings
 from gateway.parts import Parts
+<<<<<<< HEAD
 from gateway.pulse import Pulse
+=======
+from gateway.presence import Presence
+>>>>>>> money
 from gateway.server import Server
 from gateway.tls import context_of
 from jobstore import process, settings
@@ -49,11 +53,14 @@ def serve() -> int:
     parts = Parts(given, given.abilities(), store, Objects.wanted(given), fetcher)
     # Parts of its own: rooms belong to one event loop.
     intake = Intake(Parts(given, parts.abilities, store, parts.objects, fetcher), given.inputs)
+    presence = Presence(parts, owner)
     intake.start()
+    presence.start()
     try:
         pulse = Pulse(Notify(), intake.turn)
         Server(app.build(parts), listeners, parts.changes, tls).with_pulse(pulse).run()
     finally:
+        presence.stop()
         intake.stop()
         store.close()
         owner.leave()

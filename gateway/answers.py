@@ -136,7 +136,8 @@ class Health(TypedDict):
     """Whether the service can do its work; `stages` says what is down, loading or claims nothing.
 
     `disk`: `low` begins no render, `full` takes nothing in. `draining`: why nothing is claimed, as
-    its owner stops the machine (`stop`) or AWS takes it away (`spot`).
+    its owner stops the machine (`stop`) or AWS takes it away (`spot`). `stops_at`: when the machine
+    stops, as nobody needs it; `awake_until`: it is held awake.
     """
 
     status: Literal["ok", "degraded"]
@@ -147,6 +148,8 @@ class Health(TypedDict):
     stages: dict[str, str]
     draining: Literal["stop", "spot"] | None
     disk: Literal["ok", "low", "full"]
+    stops_at: str | None
+    awake_until: str | None
 
 
 class PresetFacts(TypedDict):

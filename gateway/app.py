@@ -20,6 +20,7 @@ from gateway.parts import Parts
 from gateway.patience import Patience
 from gateway.problems import Problem, answer_problem, answer_routing, answer_store
 from gateway.secured import Secured
+from gateway.served import Serving
 from jobstore.errors import StoreUnavailable
 
 
@@ -66,6 +67,7 @@ def build(parts: Parts) -> Starlette:
             Middleware(Bounds, requests=Patience.requests),
             Middleware(Pace, patience=Patience()),
             Middleware(RequireKey, parts, OPEN_PATHS),
+            Middleware(Serving, parts.served),
         ],
         exception_handlers={
             Problem: answer_problem,

@@ -1,17 +1,30 @@
 """`GET /health`: whether the service can do its work, for anybody who asks."""
 
+from pathlib import Path
+from typing import NamedTuple
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway.answers import Health
 from gateway.parts import Parts, in_thread, parts_of
-from jobstore.clock import now_ms
+from jobstore import idleness
+from jobstore.clock import now_ms, text
 from jobstore.disk import Room
 from jobstore.job import Stage
 from jobstore.owner import dead_owners
 
 STAGES = ("render", "deliver")
-BEATS_MISSED = 3  # after which a stage counts as down
+
+
+class Plan(NamedTuple):
+    """When the machine stops because nobody needs it, and until when it does not."""
+
+    stops_at: str | None
+    awake_until: str | None
+
+
+NOTHING = Plan(None, None)
 
 
 async def health(request: Request) -> Response:
@@ -19,20 +32,24 @@ async def health(request: Request) -> Response:
     parts = parts_of(request)
     stages = await in_thread(parts.reads, living_stages, parts)
     room = await in_thread(parts.reads, lambda: parts.disk.room)
-    return JSONResponse(describe(stages, room), headers={"Cache-Control": "no-store"})
+    plan = await in_thread(parts.reads, planned, parts.settings.work, now_ms())
+    return JSONResponse(describe(stages, room, plan), headers={"Cache-Control": "no-store"})
 
 
 def living_stages(parts: Parts) -> list[Stage]:
     """List the stages that beat; one of this machine that died is known by its lock at once."""
-    oldest = now_ms() - int(BEATS_MISSED * parts.settings.heartbeat_s * 1000)
-    dead = dead_owners(parts.settings.work)
-    stages = parts.store.stages.all()
-    return [
-        stage for stage in stages if stage.beat_at >= oldest and stage.facts["owner"] not in dead
-    ]
+    given = parts.settings
+    return parts.store.stages.living(given.heartbeat_s, dead_owners(given.work), now_ms())
 
 
-def describe(stages: list[Stage], room: Room) -> Health:
+def planned(work: Path, now: int) -> Plan:
+    """Look up when the machine stops, and until when it is held awake."""
+    idle, awake_until = idleness.read(work), idleness.awake_until(work, now)
+    stops_at = idle.stops_at if idle and idle.is_followed(now) else None
+    return Plan(text(stops_at) if stops_at else None, text(awake_until) if awake_until else None)
+
+
+def describe(stages: list[Stage], room: Room, plan: Plan = NOTHING) -> Health:
     """Put the answer together; a stage that is not among the living is down."""
     known = {stage.name: stage.facts for stage in stages}
     states = {name: known[name]["state"] if name in known else "down" for name in STAGES}
@@ -46,4 +63,6 @@ def describe(stages: list[Stage], room: Room) -> Health:
         "stages": states,
         "draining": render.get("draining"),
         "disk": room.value,
+        "stops_at": plan.stops_at,
+        "awake_until": plan.awake_until,
     }

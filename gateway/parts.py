@@ -11,6 +11,7 @@ from starlette.requests import Request
 from gateway.changes import Changes
 from gateway.links import Links
 from gateway.room import Room
+from gateway.served import Served
 from gateway.settings import GatewaySettings
 from jobstore.abilities import Abilities
 from jobstore.disk import Disk
@@ -46,6 +47,7 @@ class Parts:
     waits: Room = field(default_factory=lambda: Room(2))
     videos: Room = field(default_factory=lambda: Room(4))
     changes: Changes = field(default_factory=Changes)
+    served: Served = field(default_factory=Served)
 
     @cached_property
     def disk(self) -> Disk:

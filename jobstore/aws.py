@@ -23,6 +23,7 @@ from jobstore.errors import ObjectsRefused, ObjectsUnavailable
 from jobstore.settings import StorageSettings
 
 PATIENCE_S = 10  # with a storage that does not answer; a piece of a file, too, is to go out in it
+BRIEF = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
 NO_WINDOW_S = -600  # with the ten minutes that may be added, nothing
 ROLE = "iam-role"
 Refusal = ClientError
@@ -82,6 +83,19 @@ class Account:
         """
         ends = getattr(self._session.get_credentials(), "_expiry_time", None)
         return int(ends.timestamp() * 1000) if isinstance(ends, datetime) else None
+
+    def shutdown_behavior(self, instance_id: str, region: str) -> str | None:
+        """Ask what becomes of an instance that powers itself off: `stop` or `terminate`.
+
+        None if that cannot be learnt: mostly since the role may not ask.
+        """
+        try:
+            client = self._session.client("ec2", region_name=region, config=BRIEF)
+            asked = {"InstanceId": instance_id, "Attribute": "instanceInitiatedShutdownBehavior"}
+            answer = client.describe_instance_attribute(**asked)
+            return str(answer["InstanceInitiatedShutdownBehavior"]["Value"])
+        except (BotoCoreError, ClientError, KeyError):
+            return None
 
     @cached_property
     def _session(self) -> Any:

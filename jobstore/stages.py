@@ -1,11 +1,13 @@
 """What the processes know of each other: each beats, the others read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from jobstore.database import Database
 from jobstore.job import Stage
+
+BEATS_MISSED = 3  # after which a stage counts as down
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,15 @@ class Stages:
         """Say that a stage has stopped in good order."""
         with self.database.writing() as connection:
             self.database.queries.drop_stage(connection, name=name, host=host)
+
+    def living(self, heartbeat_s: float, dead: Collection[str], now: int) -> list[Stage]:
+        """List the stages that beat; of those on this machine, none whose owner is `dead`."""
+        oldest = now - int(BEATS_MISSED * heartbeat_s * 1000)
+        return [
+            stage
+            for stage in self.all()
+            if stage.beat_at >= oldest and stage.facts["owner"] not in dead
+        ]
 
     def all(self) -> list[Stage]:
         """List the stages, also those that have not beaten for long."""

@@ -154,3 +154,11 @@ ORDER BY seq;
 
 -- name: queued_ids()
 SELECT job_id FROM jobs WHERE state = 'queued';
+
+-- name: owed_by(host, soon)^
+-- What a machine has to deliver soon, or is delivering.
+SELECT (
+    SELECT count(*) FROM outbox WHERE state = 'owed' AND due_at <= :soon AND host IN (:host, '')
+) + (
+    SELECT count(*) FROM outbox WHERE state = 'delivering' AND host IN (:host, '')
+) AS owed;

@@ -1,4 +1,4 @@
-"""AWS says when it takes this machine: what it renders is given back then, what it owes hastened."""
+"""AWS tells before it takes this machine: what it renders is given back, what it owes hastened."""
 
 import json
 import time

@@ -1,5 +1,6 @@
 """Real processes: a whole service on this machine, shared by the tests that leave it as it was."""
 
+import fcntl
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from PIL import Image
 from jobstore.settings import EMBEDDED_MODEL
 from local.stack import Stack
 
+ROOT = Path(__file__).parent.parent.parent
 Probe = Callable[[Path], dict[str, Any]]
 
 
@@ -56,3 +58,19 @@ def ffprobe() -> Probe:
         return dict(line.split("=", 1) for line in answer.stdout.split())
 
     return probe
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The official package for Node, as its lock names it, for one process after the other."""
+    official = Path(__file__).parent / "official"
+    installed = ROOT / ".venv" / "official"
+    installed.mkdir(exist_ok=True)
+    with (installed / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in ("package.json", "package-lock.json"):
+            (installed / name).write_bytes((official / name).read_bytes())
+        if not (installed / "node_modules" / "openai").is_dir():
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(command, cwd=installed, check=True)
+    return installed / "node_modules"

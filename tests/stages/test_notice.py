@@ -42,27 +42,26 @@ def reason(stage: Stage) -> Reason | None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "told"),
+    ("said", "told"),
     [
-        (ACTION, TAKEN, ("terminate", "2026-11-27T10:02:00Z")),
-        (ACTION, TAKEN.replace("terminate", "stop"), ("stop", "2026-11-27T10:02:00Z")),
-        (ACTION, "no JSON", ("unknown", None)),
-        (ACTION, "[]", ("unknown", None)),
-        (TARGET, "Terminated", ("terminate", None)),
+        ((ACTION, TAKEN), ("terminate", "2026-11-27T10:02:00Z")),
+        ((ACTION, TAKEN.replace("terminate", "stop")), ("stop", "2026-11-27T10:02:00Z")),
+        ((ACTION, "no JSON"), ("unknown", None)),
+        ((ACTION, "[]"), ("unknown", None)),
+        ((TARGET, "Terminated"), ("terminate", None)),
     ],
 )
 def test_a_notice_drains_the_machine_and_is_told_once(
     notices: Notices,
     stage: Stage,
     service: MetadataService,
-    name: str,
-    said: str,
+    said: tuple[str, str],
     told: tuple[str, str | None],
 ) -> None:
     with capture_logs() as logs:
         notices.tick()
         assert reason(stage) is None
-        service.says[name] = said
+        service.says.update([said])
         notices.tick()
         notices.tick()
     drain = stage.store.drains.of(stage.host)
@@ -124,7 +123,7 @@ def asked_after(notices: Notices, now: list[float], ticks: int) -> None:
 
 
 def test_a_machine_that_is_no_instance_is_asked_less_and_less_and_says_so_once(
-    stage: Stage, service: MetadataService
+    stage: Stage,
 ) -> None:
     now, asked = [0.0], []
 

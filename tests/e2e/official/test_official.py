@@ -22,7 +22,6 @@ from receiver import SECRET
 from runner.deliver.event import body_of, headers_of
 
 HERE = Path(__file__).parent
-INSTALLED = HERE.parent.parent.parent / ".venv" / "official"
 REFUSED = {
     "deleted_again": ("NotFoundError", "job_unknown", "There is no such video"),
     "wrong_key": ("AuthenticationError", "key_wrong", "API_SECRET_KEY"),
@@ -38,15 +37,11 @@ Called = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def node() -> Client:
-    """Node, with the package as its lock names it."""
-    INSTALLED.mkdir(exist_ok=True)
-    for name in ("package.json", "package-lock.json", "calls.mjs", "unwrap.mjs"):
-        (INSTALLED / name).write_bytes((HERE / name).read_bytes())
-    if not (INSTALLED / "node_modules" / "openai").is_dir():
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--silent"]
-        subprocess.run(command, cwd=INSTALLED, check=True)
-    return ["node", str(INSTALLED / "calls.mjs")]
+def node(node_modules: Path) -> Client:
+    """Node, with what calls the package beside the package."""
+    for name in ("calls.mjs", "unwrap.mjs"):
+        (node_modules.parent / name).write_bytes((HERE / name).read_bytes())
+    return ["node", str(node_modules.parent / "calls.mjs")]
 
 
 @pytest.fixture(scope="module", params=["python", "node"])

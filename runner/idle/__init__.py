@@ -1,0 +1,1 @@
+"""Stopping a machine that nobody needs: each look is one short process."""
