@@ -11,11 +11,8 @@ from gateway.addresses import listen
 from gateway.intake.intake import Intake
 from gateway.listening import ListeningSettings
 from gateway.parts import Parts
-<<<<<<< HEAD
-from gateway.pulse import Pulse
-=======
 from gateway.presence import Presence
->>>>>>> money
+from gateway.pulse import Pulse
 from gateway.server import Server
 from gateway.tls import context_of
 from jobstore import process, settings

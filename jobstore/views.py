@@ -67,19 +67,17 @@ class Views:
             row = queries.backlog(connection)
         return Backlog(row["oldest_accepted_at"], row["owed"], row["failing"], row["untold"])
 
-<<<<<<< HEAD
     def in_hand(self, host: str) -> tuple[int, int]:
         """Count the jobs that a machine renders, and the videos that it has still to deliver."""
         with self.database.reading() as connection:
             row = self.database.queries.in_hand(connection, host=host)
         return row["rendering"], row["undelivered"]
-=======
+
     def owed_by(self, host: str, soon: int) -> int:
         """Count what a machine delivers, or has to until a moment that comes soon."""
         with self.database.reading() as connection:
             row = self.database.queries.owed_by(connection, host=host, soon=soon)
         return int(row["owed"])
->>>>>>> money
 
     def page(
         self,
