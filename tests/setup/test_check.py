@@ -34,7 +34,7 @@ def test_one_flipped_bit_is_found_in_whatever_file(whole: Path, run: Run) -> Non
         flip(whole / path)
         done = run(whole, "--check")
         assert done.returncode == 1
-        assert f"{path} is altered: run bin/setup {whole}" in done.stderr
+        assert f"{path} is altered: run bin/setup --weights {whole}" in done.stderr
         assert done.stderr.count("run bin/setup") == 1
         (whole / path).write_bytes(before)
     assert run(whole, "--check").returncode == 0

@@ -1,4 +1,4 @@
-"""EC2 gives a machine another address at each start: its certificate follows, the authority stays."""
+"""EC2 gives a machine another address at each start: its certificate follows."""
 
 import json
 import os
