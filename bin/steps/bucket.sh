@@ -6,11 +6,11 @@ bucket_about() { echo "The bucket $BUCKET, private, with its rules"; }
 bucket_is_there() { [ -e "$CURRENT/.whole" ] && bucket --check >/dev/null 2>&1; }
 
 bucket_make() {
-    bucket
+    bucket >/dev/null
     [ "$(set_to S3_BUCKET)" = "$BUCKET" ] ||
         say "  $DATA/.env names another bucket, or none: set S3_BUCKET=$BUCKET and S3_REGION there"
 }
 
 bucket() {
-    as_owner env PYTHONPATH="$CURRENT/bin" "$CURRENT/.venv/bin/python" -P -m local.bucket "$@" "$BUCKET"
+    as_owner "$CURRENT/bin/wan22" bucket "$@" ${REGION:+--region "$REGION"} "$BUCKET"
 }

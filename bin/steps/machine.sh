@@ -24,7 +24,7 @@ machine_fault() {
 
 room_mb() { df -Pm "$(first_folder "$OPT")" | awk 'NR == 2 { print $4 }'; }
 
-# What Python and the libraries take: 2.3 GB were seen without CUDA; its libraries are reckoned to be
+# What Python and the libraries take: 1.6 GB were seen without CUDA; its libraries are reckoned to be
 # below 8 GB. The weights look for their own room.
 needed_mb() { if command -v nvidia-smi >/dev/null 2>&1; then echo 11000; else echo 3000; fi; }
 

@@ -7,7 +7,7 @@ release_about() { echo "The program and its libraries, in $OPT/releases"; }
 
 # Another release that is installed stays: to change it while jobs are there is the work of bin/update.
 release_is_there() {
-    [ -e "$CURRENT/.whole" ] && [ "$(readlink -f "$COMMAND")" = "$(readlink -f "$CURRENT")/bin/wan22" ]
+    [ -e "$CURRENT/.whole" ] && [ "$(readlink -f "$COMMAND")" = "$(readlink -f "$CURRENT/bin/wan22")" ]
 }
 
 release_make() {

@@ -153,3 +153,13 @@ def test_the_render_stage_refuses_it_before_it_reads_any(
 
 def test_a_checkpoint_without_a_manifest_is_as_it_is(embedded: Path) -> None:
     look_at(embedded)
+
+
+def test_whether_it_is_whole_is_told_without_reading(run: Run, whole: Path, tmp_path: Path) -> None:
+    assert run(whole, "--whole").returncode == 0
+    flip(whole / VAE)
+    assert run(whole, "--whole").returncode == 0
+    (whole / VAE).unlink()
+    assert run(whole, "--whole").returncode == 1
+    done = run(tmp_path / "nothing", "--whole")
+    assert (done.returncode, "run bin/setup --weights" in done.stderr) == (1, True)
