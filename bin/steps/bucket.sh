@@ -3,7 +3,7 @@
 
 bucket_about() { echo "The bucket $BUCKET, private, with its rules"; }
 
-bucket_is_there() { [ -e "$CURRENT/.whole" ] && bucket --check >/dev/null 2>&1; }
+bucket_is_there() { is_installed && bucket --check >/dev/null 2>&1; }
 
 bucket_make() {
     bucket >/dev/null

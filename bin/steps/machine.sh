@@ -15,9 +15,9 @@ machine_fault() {
         echo "wan22 runs on Linux; for a look at it elsewhere there is Docker"
     elif is_for_real && [ "$(id -u)" != 0 ]; then
         echo "only root can set up a machine: run it with sudo"
-    elif is_for_real && [ ! -d /run/systemd/system ]; then
+    elif is_for_real && [ ! -d /run/systemd/system ] && [ -z "${IMAGE:-}" ]; then
         echo "systemd does not run here, so nothing would start the service: use bin/start"
-    elif [ ! -d "$OPT/current" ] && [ "$(room_mb)" -lt "$(needed_mb)" ]; then
+    elif ! is_installed && [ "$(room_mb)" -lt "$(needed_mb)" ]; then
         echo "$(first_folder "$OPT") has $(room_mb) MB free, and $(needed_mb) are needed: make room, or use a larger disk"
     fi
 }

@@ -7,11 +7,11 @@ release_about() { echo "The program and its libraries, in $OPT/releases"; }
 
 # Another release that is installed stays: to change it while jobs are there is the work of bin/update.
 release_is_there() {
-    [ -e "$CURRENT/.whole" ] && [ "$(readlink -f "$COMMAND")" = "$(readlink -f "$CURRENT/bin/wan22")" ]
+    is_installed && [ "$(readlink -f "$COMMAND")" = "$(readlink -f "$CURRENT/bin/wan22")" ]
 }
 
 release_make() {
-    if [ ! -e "$CURRENT/.whole" ]; then
+    if ! is_installed; then
         ID=$(release_id)
         build_release "$ID"
         use_release "$ID"
@@ -32,7 +32,7 @@ release_id() {
 # Cut off, it goes on where it was: what makes it whole comes last.
 build_release() {
     place=$OPT/releases/$1
-    if [ ! -e "$place/.whole" ]; then
+    if [ ! -e "$place.whole" ]; then
         mkdir -p "$place"
         # shellcheck disable=SC2086
         tar -C "$HERE" --exclude=__pycache__ -cf - $PARTS | tar -C "$place" --no-same-owner -xf -
@@ -40,8 +40,18 @@ build_release() {
         PYTHON=$(readlink -f "$OPT/python/python3") "$place/bin/prepare" local
         # The service may not write here: what is not compiled now is compiled anew at each start.
         (cd "$place" && .venv/bin/python -m compileall -q bin gateway jobstore runner)
-        touch "$place/.whole"
+        touch "$place.whole"
     fi
+}
+
+# What is neither of these two is removed.
+keep_releases() {
+    for place in "$OPT"/releases/*; do
+        case ${place##*/} in
+            "$1" | "$1.whole" | "$2" | "$2.whole") ;;
+            *) rm -rf "$place" ;;
+        esac
+    done
 }
 
 # In one move, so that there always is one.

@@ -3,12 +3,15 @@
 
 units_about() { echo "The units of systemd, in $UNITS"; }
 
-units_is_there() { [ -e "$CURRENT/.whole" ] && are_the_same && { ! can_enable || are_enabled; }; }
+units_is_there() { is_installed && are_the_same && { ! can_enable || are_enabled; }; }
 
 units_make() {
     mkdir -p "$UNITS" "$(dirname "$JOURNALD")"
     for unit in $(ours); do
         install -m 644 "$CURRENT/bin/systemd/$unit" "$UNITS/$unit"
+    done
+    for unit in "$UNITS"/wan22*; do
+        [ -d "$unit" ] || [ -e "$CURRENT/bin/systemd/${unit##*/}" ] || remove_unit "${unit##*/}"
     done
     if ! cmp -s "$CURRENT/bin/systemd/journald-wan22.conf" "$JOURNALD"; then
         install -m 644 "$CURRENT/bin/systemd/journald-wan22.conf" "$JOURNALD"
@@ -21,6 +24,11 @@ units_make() {
     else
         say "  there is no systemctl here: the units are not enabled"
     fi
+}
+
+remove_unit() {
+    ! can_enable || systemctl --quiet --root="${ROOT:-/}" disable "$1" || true
+    rm -f "$UNITS/$1"
 }
 
 ours() { (cd "$CURRENT/bin/systemd" && printf '%s\n' wan22*); }

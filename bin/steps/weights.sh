@@ -4,7 +4,7 @@
 
 weights_about() { echo "The weights of Wan 2.2 TI2V-5B (34 GB to download)"; }
 
-weights_is_there() { [ -e "$CURRENT/.whole" ] && weigh --whole >/dev/null 2>&1; }
+weights_is_there() { is_installed && weigh --whole >/dev/null 2>&1; }
 
 weights_make() { weigh; }
 

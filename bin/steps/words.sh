@@ -33,5 +33,9 @@ as_owner() {
     fi
 }
 
+# Which release is the one that runs, and whether it is whole.
+installed() { basename "$(readlink "$CURRENT" 2>/dev/null)"; }
+is_installed() { [ -n "$(installed)" ] && [ -e "$OPT/releases/$(installed).whole" ]; }
+
 # A setting of DATA/.env as it stands there.
 set_to() { sed -n "s/^$1=//p" "$DATA/.env" 2>/dev/null | tail -n 1; }

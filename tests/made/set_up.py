@@ -28,11 +28,10 @@ def run(command: str, root: Path, *words: str, **env: str) -> Done:
 def with_our_release(root: Path) -> None:
     """Put this checkout in the place of a release, so that no libraries have to be installed."""
     opt = root / "opt" / "wan22"
-    release = opt / "releases" / "checkout"
-    release.mkdir(parents=True)
-    for name in ("bin", ".venv", "README.md"):
-        (release / name).symlink_to(CHECKOUT / name)
-    (release / ".whole").touch()
+    releases = opt / "releases"
+    releases.mkdir(parents=True)
+    (releases / "checkout").symlink_to(CHECKOUT)
+    (releases / "checkout.whole").touch()
     (opt / "current").symlink_to("releases/checkout")
     python = opt / "python" / "python3"
     python.parent.mkdir()

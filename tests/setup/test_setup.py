@@ -31,6 +31,7 @@ def test_a_second_run_changes_nothing(root: Path, hub: Hub) -> None:
     first = run("setup", root, HF_ENDPOINT=hub.url)
     assert first.returncode == 0, first.stderr
     assert "This machine is set up. Next:" in first.stderr
+    assert "and not this tree: sudo bin/update" in first.stderr
     before = listing(root)
     second = run("setup", root)
     assert second.returncode == 0, second.stderr
