@@ -107,7 +107,8 @@ class Machine:
 def machine(tmp_path: Path) -> Iterator[Machine]:
     machine = Machine(tmp_path / "root")
     assert machine.does("start").returncode == 0
-    yield machine
+    with machine.client:
+        yield machine
     machine.does("stop")
 
 
