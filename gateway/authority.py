@@ -67,6 +67,11 @@ class Files:
         """TLS_KEY: what the gateway keeps."""
         return self.folder / "gateway.key"
 
+    @property
+    def addresses(self) -> Path:
+        """What a person named, one a line: good wherever the machine is."""
+        return self.folder / "addresses"
+
 
 @dataclass(frozen=True)
 class Issued:
@@ -76,6 +81,11 @@ class Issued:
     leaf: Certificate
     new_authority: bool
     new_leaf: bool
+
+    @property
+    def names(self) -> list[str]:
+        """What the leaf is good for."""
+        return sorted(str(name.value) for name in names_of(self.leaf))
 
 
 def issue(files: Files, addresses: Sequence[str], host: str, now: datetime) -> Issued:

@@ -157,7 +157,8 @@ class ModelSettings(Settings):
         except (OSError, ValueError) as error:
             message = (
                 f"{model_dir} has no readable {DESCRIPTION} ({said(error)}); name a checkpoint that"
-                f" has one, or `pocket`, or bring the published one here: bin/setup {model_dir}"
+                f" has one, or `pocket`, or bring the published one here:"
+                f" bin/setup --weights {model_dir}"
             )
             raise ValueError(message) from error
         return model_dir

@@ -202,6 +202,13 @@ def job_ids(file: Path) -> set[str]:
         return {job_id for (job_id,) in connection.execute("SELECT job_id FROM jobs")}
 
 
+def last_migration(file: Path) -> int:
+    """Tell the number of the last migration that a database has had."""
+    with contextlib.closing(driver.connect(str(file))) as connection:
+        (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+        return int(number)
+
+
 def statements(script: str) -> Iterator[str]:
     """Split a script into statements; a trigger, with its inner semicolons, is one of them."""
     statement = ""

@@ -34,7 +34,7 @@ def test_one_flipped_bit_is_found_in_whatever_file(whole: Path, run: Run) -> Non
         flip(whole / path)
         done = run(whole, "--check")
         assert done.returncode == 1
-        assert f"{path} is altered: run bin/setup {whole}" in done.stderr
+        assert f"{path} is altered: run bin/setup --weights {whole}" in done.stderr
         assert done.stderr.count("run bin/setup") == 1
         (whole / path).write_bytes(before)
     assert run(whole, "--check").returncode == 0
@@ -153,3 +153,13 @@ def test_the_render_stage_refuses_it_before_it_reads_any(
 
 def test_a_checkpoint_without_a_manifest_is_as_it_is(embedded: Path) -> None:
     look_at(embedded)
+
+
+def test_whether_it_is_whole_is_told_without_reading(run: Run, whole: Path, tmp_path: Path) -> None:
+    assert run(whole, "--whole").returncode == 0
+    flip(whole / VAE)
+    assert run(whole, "--whole").returncode == 0
+    (whole / VAE).unlink()
+    assert run(whole, "--whole").returncode == 1
+    done = run(tmp_path / "nothing", "--whole")
+    assert (done.returncode, "run bin/setup --weights" in done.stderr) == (1, True)

@@ -63,7 +63,7 @@ def test_later_runs_keep_to_it_and_to_its_revision(drafting: Path, hub: Hub, run
 def test_what_is_wrong_with_it_stops_no_other_preset(drafting: Path, tmp_path: Path) -> None:
     (drafting / WEIGHTS).unlink()
     look_at(drafting)
-    with pytest.raises(NotWhole, match=f"{WEIGHTS} is missing; run bin/setup"):
+    with pytest.raises(NotWhole, match=f"{WEIGHTS} is missing; run bin/setup --weights"):
         look_at(drafting, "transformer_draft")
     load(drafting, Abilities.read(drafting), tmp_path / "embeddings")
 
@@ -91,7 +91,7 @@ def test_what_was_put_there_by_hand_is_taken_up(
 ) -> None:
     shutil.copytree(embedded / "transformer", whole / DRAFT)
     found = run(whole, "--check")
-    assert (found.returncode, "bin/setup --draft" in found.stderr) == (1, True)
+    assert (found.returncode, "bin/setup --weights --draft" in found.stderr) == (1, True)
     assert run(whole, "--draft").returncode == 0
     assert not hub.sent
     assert run(whole, "--check").returncode == 0

@@ -158,7 +158,7 @@ def test_a_disk_that_fills_meanwhile_loses_nothing(
     done = run_on_a_small_disk(hub, tmp_path, "100m", ballast)
     assert "first: 1" in done.stderr, done.stderr
     first, _, second = done.stderr.partition("first: 1")
-    assert "the disk is full: make room, then run bin/setup again" in first
+    assert "the disk is full: make room, then run bin/setup --weights again" in first
     assert ("setup: conversion" in first) == (step == "conversion")
     assert done.returncode == 0, second
     fetched_again = sum(hub.sent.values()) - sum(map(hub.size, hub.sent))

@@ -124,7 +124,7 @@ def test_a_missing_model_says_how_to_mend_it(environment: pytest.MonkeyPatch) ->
     environment.delenv("MODEL_DIR")
     (fault,) = faults()
     assert fault.startswith("MODEL_DIR")
-    assert "bin/setup /" in fault
+    assert "bin/setup --weights /" in fault
 
 
 def test_each_process_asks_only_for_what_it_needs(environment: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,8 @@ def refuse_another(folder: Path) -> None:
         if revision != REVISION:
             message = (
                 f"{folder / name} is of revision {revision}, and this wan22 uses {REVISION} of"
-                f" {REPOSITORY}: move {folder} away, or name another folder: bin/setup FOLDER"
+                f" {REPOSITORY}: move {folder} away, or name another folder:"
+                " bin/setup --weights FOLDER"
             )
             raise SetupRefused(message)
 

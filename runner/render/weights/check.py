@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner.render.weights.faults import SetupRefused
 from runner.render.weights.layout import DRAFT, is_shard, weights
-from runner.render.weights.manifest import MANIFEST, Manifest
+from runner.render.weights.manifest import MANIFEST, Manifest, look_at
 from runner.render.weights.progress import Count, Progress, say, sha256, some_at_once
 
 AT_ONCE = 4
@@ -24,26 +24,40 @@ def check(folder: Path) -> bool:
     """
     manifest = Manifest.read(folder)
     if manifest is None:
-        message = f"{folder} has no {MANIFEST} to compare with: run bin/setup {folder}"
+        message = f"{folder} has no {MANIFEST} to compare with: run bin/setup --weights {folder}"
         raise SetupRefused(message)
     unread = manifest.model_copy(update={"broken": []})
     wrong = dict(unread.faults(folder))
     altered = altered_files(folder, unread, [path for path in manifest.files if path not in wrong])
     for path, fault in {**wrong, **dict.fromkeys(altered, "is altered")}.items():
-        say(f"{path} {fault}: run bin/setup {folder}, which mends it")
+        say(f"{path} {fault}: run bin/setup --weights {folder}, which mends it")
     surplus = [path for path in weights(folder) if path not in manifest.files]
     for path in surplus:
         mend = "move it away"
         if is_shard(path):
-            mend = f"run bin/setup {folder}"
+            mend = f"run bin/setup --weights {folder}"
         elif path.startswith(f"{DRAFT}/"):
-            mend = f"run bin/setup --draft {folder}, or move the folder away"
+            mend = f"run bin/setup --weights --draft {folder}, or move the folder away"
         say(f"{path} is none of this checkpoint, and might be loaded instead: {mend}")
     if altered != manifest.broken:
         manifest.model_copy(update={"broken": altered}).write(folder)
     if wrong or altered or surplus:
         return False
     say(f"{folder} is whole: {manifest.repository} at {manifest.revision}, every byte was read")
+    return True
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell by names and sizes alone whether all is there, and say to a person what is not.
+
+    Raises:
+        NotWhole: something is not as the manifest says.
+        OSError: the description is not there.
+    """
+    if Manifest.read(folder) is None:
+        say(f"{folder} has no {MANIFEST}: run bin/setup --weights {folder}")
+        return False
+    look_at(folder)
     return True
 
 

@@ -119,7 +119,7 @@ def check_space(folder: Path, originals: list[Original], besides: int) -> None:
         message = (
             f"{folder} needs {required} bytes more ({size(required)}) and has {free}"
             f" ({size(free)}): make room for {size(required - free)}, or name a folder on a larger"
-            " disk (bin/setup FOLDER, and the same as MODEL_DIR)"
+            " disk (bin/setup --weights FOLDER, and the same as MODEL_DIR)"
         )
         raise SetupRefused(message)
 

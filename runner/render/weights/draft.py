@@ -1,4 +1,4 @@
-"""`bin/setup --draft`: the transformer of the preset `draft` comes beside those of the checkpoint.
+"""`bin/setup --weights --draft`: the transformer of `draft` comes beside those of the checkpoint.
 
 It is published in a repository of its own, in bfloat16, so nothing is converted. Which revision was
 its newest when it first came stands in the manifest, and is kept to.

@@ -17,4 +17,4 @@ class NotWhole(OSError):
 
     def __init__(self, folder: Path, fault: str) -> None:
         """Name the folder, and what is wrong with it."""
-        super().__init__(f"{folder}: {fault}; run bin/setup {folder}")
+        super().__init__(f"{folder}: {fault}; run bin/setup --weights {folder}")
