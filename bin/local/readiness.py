@@ -10,7 +10,7 @@ from gateway.client import Client
 from gateway.settings import GatewaySettings
 from runner.stage import described
 
-EVERY_S = 0.2
+EVERY_S = 1.0  # each look is a line in the log of the gateway
 SAY_LOADING_S = 5.0
 AUTHORITY = "authority.pem"
 Say = Callable[[str], None]
