@@ -61,10 +61,7 @@ def revoked(asked: argparse.Namespace) -> Iterator[str]:
 
 def parsed() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="bin/wan22",
-        epilog="There are also bin/wan22 certificate and bin/wan22 prune, see their --help.",
-    )
+    parser = argparse.ArgumentParser(prog="bin/wan22")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command(commands, "backup", backed_up).add_argument("file", type=Path, help="the copy")
     command(commands, "restore", put_back).add_argument("file", type=Path, help="the copy")

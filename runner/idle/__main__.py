@@ -1,6 +1,6 @@
 """`python -m runner.idle`: look once whether anybody needs this machine; if not, stop it.
 
-To be run every minute. The exit code is 0 when the machine is to be stopped, or is; 1 when not.
+To be run every minute. The exit code is 0 when it was stopped, or, with --ask, is to be; else 1.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def looked(*, asks: bool) -> bool:
-    """Look, and stop the machine if it is time; tells whether it is to be stopped."""
+    """Look, and stop the machine if it is time; tells whether it is, or whoever asks is to."""
     given = settings.read(IdleSettings)
     if given.idle_stop_s is None:
         return False
@@ -62,7 +62,7 @@ def looked(*, asks: bool) -> bool:
         store.close()
     if asks and given.idle_command == POWER_OFF:
         return True
-    return run(given.idle_command)
+    return run(given.idle_command) and not asks
 
 
 def run(command: str) -> bool:

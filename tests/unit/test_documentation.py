@@ -7,9 +7,11 @@ from pathlib import Path
 
 from gateway.problems import STATUSES
 from gateway.settings import GatewaySettings
+from runner.idle.settings import IdleSettings
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = GatewaySettings.model_fields | IdleSettings.model_fields
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
@@ -58,9 +60,9 @@ def test_every_setting_is_in_the_readme_with_its_default() -> None:
         for line in section("## Settings").splitlines()
         if line.startswith("| `")
     }
-    assert set(told) == {name.upper() for name in GatewaySettings.model_fields}
+    assert set(told) == {name.upper() for name in SETTINGS}
     for name, default in told.items():
-        field = GatewaySettings.model_fields[name.lower()]
+        field = SETTINGS[name.lower()]
         if isinstance(field.default, float | int):
             assert str(field.default) == default, name
         if field.is_required():
