@@ -3,6 +3,9 @@
 
 certificate_about() { echo "A certificate for this machine, in $DATA/tls"; }
 
-certificate_is_there() { [ "$(set_to TLS_CERT)" != "$DATA/tls/gateway.pem" ] || [ -e "$DATA/tls/gateway.pem" ]; }
+certificate_is_there() { [ -e "$DATA/.env" ] && { ! is_ours || [ -e "$DATA/tls/gateway.pem" ]; }; }
 
-certificate_make() { as_owner "$CURRENT/bin/wan22" certificate --here >/dev/null; }
+is_ours() { [ "$(set_to TLS_CERT)" = "$DATA/tls/gateway.pem" ]; }
+
+# What it says is for those who call it themselves; here it counts only when it fails.
+certificate_make() { said=$(as_owner "$CURRENT/bin/wan22" certificate --here 2>&1) || fail "$said"; }
