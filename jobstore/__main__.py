@@ -63,7 +63,7 @@ def parsed() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="bin/wan22",
-        epilog="There are also bin/wan22 certificate and bin/wan22 prune, see their --help.",
+        epilog="There are also bin/wan22 certificate, prune and doctor, see their --help.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command(commands, "backup", backed_up).add_argument("file", type=Path, help="the copy")
