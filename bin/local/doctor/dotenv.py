@@ -15,6 +15,7 @@ from runner.deliver.settings import DeliverSettings
 KINDS = (GatewaySettings, DeliverSettings)
 FOREIGN = ("AWS_", "HF_", "CUDA_", "NVIDIA_", "PYTORCH_", "OMP_", "SSL_", "LC_", "WAN22_")
 OTHERS = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TZ", "LANG", "PATH", "HOME", "TMPDIR"}
+NOT_OURS, ALL = 0o077, 0o777
 LINE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)=")
 
 
@@ -26,19 +27,25 @@ def dotenv(machine: Machine) -> Finding:
         about = file.stat()
     except FileNotFoundError:
         return warn(f"there is no {file}: settings come from the environment alone", "bin/setup")
-    owner = pwd.getpwuid(data_dir.stat().st_uid)
-    if about.st_mode & 0o077:
-        return fail(
-            f"{file} has mode {about.st_mode & 0o777:o}, it holds keys", f"chmod 600 {file}"
-        )
-    if about.st_uid != owner.pw_uid:
-        return fail(
-            f"{file} does not belong to {owner.pw_name}, as {data_dir} does",
-            f"sudo chown {owner.pw_name} {file}",
-        )
+    rights = judged_rights(file, about, pwd.getpwuid(data_dir.stat().st_uid))
+    if rights:
+        return rights
     if not os.access(file, os.R_OK):
         return fail(f"{file} cannot be read by you", "sudo bin/wan22 doctor")
     return judged(file, file.read_text(encoding="utf-8"))
+
+
+def judged_rights(file: Path, about: os.stat_result, owner: pwd.struct_passwd) -> Finding | None:
+    """Judge who can read the file of a user; None if it is right."""
+    if about.st_mode & NOT_OURS:
+        mode = f"{about.st_mode & ALL:o}"
+        return fail(f"{file} has mode {mode}, and keys in it", f"chmod 600 {file}")
+    if about.st_uid != owner.pw_uid:
+        return fail(
+            f"{file} does not belong to {owner.pw_name}, as its folder does",
+            f"sudo chown {owner.pw_name} {file}",
+        )
+    return None
 
 
 def judged(file: Path, text: str) -> Finding:

@@ -12,12 +12,12 @@ OURS = ("work", "inputs", "inputs/images", "outputs", "tls", "jobs.db", "jobs.db
 
 def folders(machine: Machine) -> Finding:
     """Look whether all belongs to the user who runs wan22; a command run as root may spoil that."""
-    return judged(machine.data_dir)
+    data_dir = machine.data_dir
+    return judged(data_dir, data_dir.stat().st_uid)
 
 
-def judged(data_dir: Path) -> Finding:
-    """Judge what lies in the folder."""
-    owner = data_dir.stat().st_uid
+def judged(data_dir: Path, owner: int) -> Finding:
+    """Judge what lies in the folder of a user."""
     there = [data_dir / name for name in OURS if (data_dir / name).exists()]
     strange = [str(path) for path in there if path.stat().st_uid != owner]
     name = pwd.getpwuid(owner).pw_name

@@ -151,18 +151,22 @@ def credentials(machine: Machine) -> Finding:
 
 
 def asked(objects: Objects) -> httpx2.Response:
-    """Ask the bucket without a key, for what its answers say of themselves.
+    """Ask for the bucket without a key, for what the answer says besides no.
 
     Raises:
-        ObjectsRefused: there are no credentials, so nobody knows where to ask.
+        ObjectsRefused: there are no credentials, so no link tells where the bucket is.
+
+    Source:
+        S3 names a bucket's region to whomever asks for its head, whatever else it answers
+        (Amazon S3 API reference, HeadBucket, `x-amz-bucket-region`).
     """
-    return fetched(objects.link(KEY, "doctor.mp4", most_s=60).url.partition("?")[0])
+    object_url = objects.link(KEY, "doctor.mp4", most_s=60).url.partition("?")[0]
+    return fetched(object_url.removesuffix(KEY), "HEAD")
 
 
-def fetched(url: str) -> httpx2.Response:
+def fetched(url: str, method: str = "GET") -> httpx2.Response:
     """Get a URL as anybody would; the key of a link is in it, so it is never told."""
-    trust_env = may_need_a_proxy(url)
-    return httpx2.get(url, timeout=PATIENCE_S, trust_env=trust_env)
+    return httpx2.request(method, url, timeout=PATIENCE_S, trust_env=may_need_a_proxy(url))
 
 
 def mend_of(message: str, otherwise: str = POLICY) -> str:
