@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from local.doctor import report
+from local.doctor.__main__ import stranger
 from local.doctor.examine import examine
 from local.doctor.finding import Finding, State, ok, warn
 from local.doctor.machine import Machine
@@ -43,6 +44,15 @@ found = examine(Check("hangs", lambda machine: threading.Event().wait(), 0.2), M
 print(found.state, found.found, flush=True)
 os._exit(0)
 """
+
+
+def test_who_is_a_stranger_here_is_told_at_once(tmp_path: Path) -> None:
+    """He could read neither settings nor store, and would be told twenty times."""
+    owner = tmp_path.stat().st_uid
+    assert stranger(tmp_path, owner) is None
+    assert stranger(tmp_path, 0) is None
+    assert stranger(tmp_path / "nowhere", owner + 1) is None
+    assert "sudo bin/wan22 doctor" in str(stranger(tmp_path, owner + 1))
 
 
 def test_a_terminal_gets_a_table() -> None:

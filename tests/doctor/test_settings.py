@@ -101,7 +101,8 @@ def test_faults_of_all_three_processes_are_told_each_once(look: Look) -> None:
 def test_a_check_that_needs_them_says_so(look: Look) -> None:
     found = look("bucket", S3_BUCKET="videos")
     assert found.state is State.FAIL
-    assert "S3_REGION is not set" in found.found
+    assert found.found == "not looked at, as these are wrong: S3_REGION"
+    assert found.mend == "see the check settings"
 
 
 @pytest.mark.parametrize(

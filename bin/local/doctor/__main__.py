@@ -17,13 +17,24 @@ from local.doctor.table import CHECKS, Check
 
 
 def main() -> int:
-    """Look; the exit code is 1 if any check fails."""
+    """Look; the exit code is 1 if any check fails, 2 if nobody should look like this."""
     asked = parsed()
+    told = stranger(Path(os.environ.get("DATA_DIR") or "/data"), os.geteuid())
+    if told:
+        sys.stderr.write(f"{told}\n")
+        return 2
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         logs.configure("doctor", nowhere)  # what the parts we use would say of themselves
         checks = [check for check in CHECKS if is_wanted(check, asked)]
         found = looked_at(checks, asked)
     return 0 if healthy(found) else 1
+
+
+def stranger(data_dir: Path, user: int) -> str | None:
+    """Say who should look instead, if `DATA_DIR` is of somebody else: most would be hidden."""
+    if not data_dir.is_dir() or user in {0, data_dir.stat().st_uid}:
+        return None
+    return f"{data_dir} belongs to {data_dir.owner()}, and you are not: sudo bin/wan22 doctor"
 
 
 def is_wanted(check: Check, asked: argparse.Namespace) -> bool:

@@ -3,7 +3,7 @@
 import queue
 import threading
 
-from jobstore.errors import SettingsWrong
+from jobstore.errors import ObjectsRefused, ObjectsUnavailable, SettingsWrong
 from local.doctor.finding import Finding, fail
 from local.doctor.machine import Machine
 from local.doctor.table import Check
@@ -29,7 +29,10 @@ def looked(check: Check, machine: Machine) -> Finding:
     try:
         return check.look(machine)
     except SettingsWrong as error:
-        return fail(f"its settings are wrong: {'; '.join(error.faults)}", "mend the settings")
+        names = ", ".join(fault.partition(" ")[0] for fault in error.faults)
+        return fail(f"not looked at, as these are wrong: {names}", "see the check settings")
+    except (ObjectsRefused, ObjectsUnavailable) as error:
+        return fail(str(error), "see the check bucket")
     except Exception as error:
         found = f"the check broke: {type(error).__name__}: {error}"
         return fail(found.replace("\n", " "), "mend what it names, or report this line")

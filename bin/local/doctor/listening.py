@@ -2,10 +2,10 @@
 
 import socket
 import ssl
-from contextlib import closing
 
 import httpx2
 
+from gateway.addresses import CannotListen, listen
 from gateway.certificates import DAY, named, names_of, read_certificates, signed_by
 from gateway.settings import GatewaySettings
 from gateway.tls import checked_cert, checked_key, end_of, read
@@ -25,16 +25,15 @@ def port(machine: Machine) -> Finding:
     place = f"port {given.port} of {given.host}"
     if health(machine):
         return ok(f"{place}: our gateway listens")
-    family = socket.AF_INET6 if ":" in given.host else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((given.host, given.port))
-        except OSError as error:
-            return fail(
-                f"{place} cannot be listened on ({error.strerror})",
-                f"end who listens there, see: sudo ss -ltnp 'sport = :{given.port}'; or set PORT",
-            )
+    try:
+        listeners = listen(given.host, given.port, public=True)
+    except CannotListen as error:
+        return fail(
+            str(error),
+            f"end who listens there, see: sudo ss -ltnp 'sport = :{given.port}'; or set PORT",
+        )
+    for listener in listeners:
+        listener.close()
     return ok(f"{place}: free")
 
 

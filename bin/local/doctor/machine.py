@@ -79,8 +79,7 @@ class Machine:
         given = settings.read(GatewaySettings)
         ours = self.authority
         if given.tls_cert == ours.cert:
-            local = given.model_copy(update={"public_url": None, "host": "127.0.0.1"})
-            return local.base_url, ours.authority
+            return given.model_copy(update={"public_url": None}).base_url, ours.authority
         if given.tls_cert and given.public_url:
             return given.public_url, None
         return given.model_copy(update={"public_url": None}).base_url, None

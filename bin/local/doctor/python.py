@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from local.doctor.finding import Finding, fail, ok, warn
+from local.doctor.finding import Finding, fail, ok
 from local.doctor.machine import Machine
 
 LEAST = (3, 11)
@@ -23,6 +23,4 @@ def judged(version: tuple[int, ...], prefix: Path, *, installed: bool) -> Findin
         return fail(f"{found}, which is too old", "bin/setup, which brings its own")
     if installed and any(prefix.is_relative_to(home) for home in HOMES):
         return fail(f"{found}: no unit of systemd can read it there", "bin/setup, as root")
-    if any(prefix.is_relative_to(home) for home in HOMES):
-        return warn(f"{found}: good for you, not for a unit of systemd", "bin/setup, for a service")
     return ok(found)

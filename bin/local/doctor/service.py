@@ -9,6 +9,7 @@ import httpx2
 from gateway.client import Client, Refused
 from gateway.settings import GatewaySettings
 from jobstore import settings
+from jobstore.errors import SettingsWrong
 from local.doctor.finding import Finding, fail, ok, warn
 from local.doctor.machine import Machine
 
@@ -50,7 +51,7 @@ def health(machine: Machine) -> Answer:
     try:
         with connected(machine) as client:
             answer = client.health()
-    except (httpx2.HTTPError, OSError, ValueError, Refused):
+    except (httpx2.HTTPError, OSError, ValueError, Refused, SettingsWrong):
         return {}
     return answer if "stages" in answer else {}
 

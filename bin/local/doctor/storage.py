@@ -165,8 +165,17 @@ def asked(objects: Objects) -> httpx2.Response:
 
 
 def fetched(url: str, method: str = "GET") -> httpx2.Response:
-    """Get a URL as anybody would; the key of a link is in it, so it is never told."""
-    return httpx2.request(method, url, timeout=PATIENCE_S, trust_env=may_need_a_proxy(url))
+    """Get a URL as anybody would; the key of a link is in it, so it is never told.
+
+    Raises:
+        ObjectsUnavailable: nobody answers there.
+    """
+    trust_env = may_need_a_proxy(url)
+    try:
+        return httpx2.request(method, url, timeout=PATIENCE_S, trust_env=trust_env)
+    except httpx2.HTTPError as error:
+        message = f"{httpx2.URL(url).host} does not answer: {error}"
+        raise ObjectsUnavailable(message) from error
 
 
 def mend_of(message: str, otherwise: str = POLICY) -> str:
