@@ -66,7 +66,7 @@ def accept(parts: Parts, asked: Asked, sender: Sender) -> tuple[Job, bool]:
             staged.unlink(missing_ok=True)
     failpoint("accept.committed")
     if new:
-        log.info("job.accepted", job_id=job_id, mode=request.task)
+        log.info("job.accepted", job_id=job_id, sender=sender.key_id, mode=request.task)
     else:
         log.info("request.repeated", job_id=job.job_id)
     return job, new

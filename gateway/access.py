@@ -1,6 +1,7 @@
 """One canonical log line per request, and a `request_id` in every answer and every log line."""
 
 import time
+from types import MappingProxyType
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -12,6 +13,7 @@ from gateway.problems import Problem, answer
 
 log = get_logger()
 
+TOLD = MappingProxyType({"key_id": "sender", "code": "code"})  # whose key it was, and why not
 PATH_LIMIT = 200  # characters that are logged; nothing of ours is longer
 
 
@@ -57,5 +59,6 @@ class Access:
                 path=scope["path"][:PATH_LIMIT],
                 status=status,
                 duration_s=round(time.perf_counter() - began, 4),
+                **{said: scope[name] for name, said in TOLD.items() if name in scope},
             )
             structlog.contextvars.unbind_contextvars("request_id")

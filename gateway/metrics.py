@@ -79,6 +79,9 @@ class Figures:
     def _stages(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("wan22_stage_up", "Whether a stage beats.", labels=["stage"])
         ready = GaugeMetricFamily("wan22_stage_ready", "Whether it can work.", labels=["stage"])
+        state = GaugeMetricFamily(
+            "wan22_stage_state", "1 for what a stage says of itself.", labels=["stage", "state"]
+        )
         spent = CounterMetricFamily(
             "wan22_phase_seconds",
             "Seconds spent in each phase since render began.",
@@ -87,11 +90,13 @@ class Figures:
         living = {stage.name: stage.facts for stage in living_stages(self._parts)}
         for name in STAGES:
             up.add_metric([name], float(name in living))
-            ready.add_metric([name], float(living.get(name, {}).get("state") == "ready"))
+            said = str(living.get(name, {}).get("state", "down"))
+            ready.add_metric([name], float(said == "ready"))
+            state.add_metric([name, said], 1)
         phases = living.get("render", {}).get("phases_s", {})
         for phase, seconds in phases.items() if isinstance(phases, dict) else ():
             spent.add_metric([phase], seconds)
-        yield from (up, ready, spent)
+        yield from (up, ready, state, spent)
         card = living.get("render", {}).get("card") or {}
         for name, about in CARD.items():
             if name in card:

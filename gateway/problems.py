@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.answers import FaultFacts, ProblemFacts
 from jobstore.errors import StoreFull, StoreUnavailable
@@ -126,6 +127,20 @@ class Problem(Exception):
         return cls([Fault(field, code, message)], headers)
 
 
+class Refusal(JSONResponse):
+    """An answer that says no; its code is left in the scope, for the log."""
+
+    def __init__(self, code: str, *args: Any, **kwargs: Any) -> None:
+        """Keep the code; the rest is that of any answer."""
+        super().__init__(*args, **kwargs)
+        self.code = code
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and leave the code."""
+        scope["code"] = self.code
+        await super().__call__(scope, receive, send)
+
+
 def answer(problem: Problem, request_id: str) -> Response:
     """Write a problem as the body that both RFC 9457 and OpenAI clients understand.
 
@@ -137,7 +152,7 @@ def answer(problem: Problem, request_id: str) -> Response:
     if problem.is_ours or status in {HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}:
         headers["x-should-retry"] = "false" if status is HTTPStatus.CONFLICT else "true"
     body = told(problem, request_id)
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return Refusal(problem.code, body, status, headers, media_type="application/problem+json")
 
 
 def told(problem: Problem, request_id: str) -> ProblemFacts:

@@ -26,6 +26,7 @@ PATIENCE_S = 10  # with a storage that does not answer; a piece of a file, too, 
 BRIEF = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
 NO_WINDOW_S = -600  # with the ten minutes that may be added, nothing
 ROLE = "iam-role"
+HTTP_FORBIDDEN = 403
 Refusal = ClientError
 REFUSALS = frozenset(
     {
@@ -96,6 +97,39 @@ class Account:
             return str(answer["InstanceInitiatedShutdownBehavior"]["Value"])
         except (BotoCoreError, ClientError, KeyError):
             return None
+
+    def credentials_from(self) -> str | None:
+        """Tell where the credentials come from, as botocore calls it; None: there are none.
+
+        Raises:
+            ObjectsUnavailable: whoever has them does not answer.
+        """
+        with as_our_errors():
+            found = self._session.get_credentials()
+        return str(found.method) if found else None
+
+    def offers(self, machine_type: str, region: str) -> bool | None:
+        """Tell whether a region has machines of a type; None: we may not ask.
+
+        Raises:
+            ObjectsUnavailable: EC2 cannot be reached or is busy.
+            ObjectsRefused: there are no credentials.
+        """
+        config = Config(
+            connect_timeout=PATIENCE_S,
+            read_timeout=PATIENCE_S,
+            retries={"mode": "standard", "total_max_attempts": 2},
+        )
+        client = self._session.client("ec2", region_name=region, config=config)
+        wanted = [{"Name": "instance-type", "Values": [machine_type]}]
+        with as_our_errors():
+            try:
+                answer = client.describe_instance_type_offerings(Filters=wanted)
+            except Refusal as error:
+                if status_of(error) == HTTP_FORBIDDEN:
+                    return None
+                raise
+        return bool(answer["InstanceTypeOfferings"])
 
     @cached_property
     def _session(self) -> Any:

@@ -53,9 +53,14 @@ def migrate(database: Database, dialect: str) -> None:
     Raises:
         StoreRefused: the database has had a migration that this code does not know.
     """
-    files = sorted((SQL / dialect / "migrations").glob("*.sql"))
+    files = migrations(dialect)
     while _migrate_once(database, files):
         pass
+
+
+def migrations(dialect: str) -> list[Path]:
+    """List the migrations that this code knows, in their order."""
+    return sorted((SQL / dialect / "migrations").glob("*.sql"))
 
 
 def _migrate_once(database: Database, files: list[Path]) -> bool:

@@ -216,6 +216,14 @@ class Objects:
         """Tell when the credentials end, milliseconds since 1970; None if they do not."""
         return self._account.credentials_end_at()
 
+    def credentials_from(self) -> str | None:
+        """Tell where the credentials come from; None: there are none.
+
+        Raises:
+            ObjectsUnavailable: whoever has them does not answer.
+        """
+        return self._account.credentials_from()
+
     def _put(self, key: str, body: BinaryIO, metadata: dict[str, str]) -> None:
         """Store an object unless its key is taken: in one piece, or in parts if it is large."""
         named = {"Bucket": self.bucket, "Key": key}

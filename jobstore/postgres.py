@@ -134,6 +134,25 @@ class PostgresDatabase:
             raise (StoreFull if full else StoreUnavailable)(message) from error
 
 
+def look(url: str) -> tuple[str, int]:
+    """Tell the server's version and the last migration (0: none), and change nothing.
+
+    Raises:
+        StoreUnavailable: the server cannot be reached, or refuses us.
+    """
+    try:
+        with psycopg.connect(url, connect_timeout=PATIENCE_S, options=SERVER_LIMITS) as connection:
+            version = str(connection.info.parameter_status("server_version"))
+            row = connection.execute("SELECT to_regclass('migrations')").fetchone()
+            if row is None or row[0] is None:
+                return version, 0
+            last = connection.execute("SELECT max(number) FROM migrations").fetchone()
+    except psycopg.Error as error:
+        message = f"The job store cannot be used right now: {error}."
+        raise StoreUnavailable(message) from error
+    return version, int(last[0] or 0) if last else 0
+
+
 def check_connection(connection: Connection) -> None:
     """Ask the server whether it is there, but only if it has said something unasked.
 

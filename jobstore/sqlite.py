@@ -196,6 +196,33 @@ def copy(source: Path, target: Path) -> None:
         raise StoreRefused(message)
 
 
+def look(file: Path, *, whole: bool) -> tuple[str, str, int]:
+    """Tell the library's version, what is damaged (empty: nothing), and the last migration.
+
+    Args:
+        file: the database; it is only read.
+        whole: compare each index with its table as well, which takes longer.
+
+    Raises:
+        StoreRefused: it is no job store, or the library must not be used.
+        StoreUnavailable: it cannot be read right now.
+    """
+    refuse_unsafe(driver.sqlite_version_info)
+    check = "integrity_check(1)" if whole else "quick_check(1)"
+    try:
+        with contextlib.closing(driver.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000}")
+            (answer,) = connection.execute(f"PRAGMA {check}").fetchone()
+            (last,) = connection.execute("SELECT max(number) FROM migrations").fetchone()
+    except driver.OperationalError as error:
+        message = f"The job store {file} cannot be read: {error}."
+        raise StoreUnavailable(message) from error
+    except driver.DatabaseError as error:
+        message = f"{file} is no job store: {error}."
+        raise StoreRefused(message) from error
+    return driver.sqlite_version, "" if answer == "ok" else str(answer), int(last or 0)
+
+
 def job_ids(file: Path) -> set[str]:
     """List every job of a database."""
     with contextlib.closing(driver.connect(str(file))) as connection:

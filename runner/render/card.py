@@ -1,4 +1,10 @@
-"""The graphics card as its driver sees it, for whoever watches; the only file that knows NVML."""
+"""The graphics card as its driver sees it, for whoever watches; the only file that knows NVML.
+
+`python -m runner.render.card` writes as JSON what torch and the driver say of each other.
+"""
+
+import json
+import sys
 
 import pynvml
 import torch
@@ -48,3 +54,36 @@ class Card:
             "utilization_ratio": busy / 100,
             "temperature_celsius": float(celsius),
         }
+
+
+def seen() -> dict[str, object]:
+    """Tell what torch was built for, and what the driver has; never run on a card.
+
+    Source:
+        NVML API reference: nvmlSystemGetCudaDriverVersion_v2 is 1000 times the major version and
+        10 times the minor one.
+    """
+    facts: dict[str, object] = {
+        "torch": torch.__version__,
+        "built_for": torch.version.cuda,
+        "usable": torch.cuda.is_available(),
+    }
+    try:
+        pynvml.nvmlInit()
+        facts["driver"] = pynvml.nvmlSystemGetDriverVersion()
+        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+        facts["driver_cuda"] = f"{cuda // 1000}.{cuda % 1000 // 10}"
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        facts |= {
+            "name": pynvml.nvmlDeviceGetName(handle),
+            "memory_bytes": memory.total,
+            "free_bytes": memory.free,
+        }
+    except pynvml.NVMLError as error:
+        facts["unseen"] = str(error)
+    return facts
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{json.dumps(seen())}\n")

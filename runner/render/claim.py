@@ -252,7 +252,7 @@ class Claim:
     def _fail(self, error_code: str, reason: str) -> None:
         self._leave(lambda: self._stage.store.jobs.fail(self.job, error_code, reason, now_ms()))
         self._kept.remove()
-        log.error("job.failed", error=reason)
+        log.error("job.failed", error_code=error_code, error=reason)
 
     def _postpone(self, error: Exception) -> None:
         self._kept.flush()
@@ -273,7 +273,7 @@ class Claim:
             log.warning("job.postponed", exc_info=error, again_in_s=round(pause_s, 1))
         else:
             self._kept.remove()
-            log.error("job.failed", exc_info=error)
+            log.error("job.failed", error_code="render_failed", exc_info=error)
 
     def _leave(self, move: Callable[[], Answer]) -> Answer:
         """Give the job out of our hands, however long the store is away.

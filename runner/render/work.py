@@ -225,7 +225,8 @@ class Render:
         took_s = meter.timings_s()
         self._phases_s.update(took_s)
         self._said = {**self._said, "decodes": dict(self._decodes), "phases_s": self._phases_s}
-        log.info("frames.decoded", rung=rung, **{f"{phase}_s": s for phase, s in took_s.items()})
+        said = {f"{phase}_s": seconds for phase, seconds in took_s.items()}
+        log.info("frames.decoded", rung=rung, steps=request.steps, **said)
         return lambda: self._whole(claim, encoded, course)
 
     def _whole(self, claim: Claim, encoded: Future[None], course: Course) -> Video:

@@ -1,5 +1,7 @@
 """What Prometheus reads of a running service."""
 
+from pathlib import Path
+
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -32,6 +34,13 @@ def test_what_happens_is_counted(stack: Stack) -> None:
     for stage in ("render", "deliver"):
         assert after["wan22_stage_up", stage] == after["wan22_stage_ready", stage] == 1
     assert after["wan22_disk_free_bytes",] > 0
+
+
+def test_nothing_is_shown_that_the_readme_does_not_tell(stack: Stack) -> None:
+    readme = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+    shown = {name for name, *_ in scrape(stack)}
+    assert len(shown) > 8
+    assert not [name for name in shown if f"`{name}`" not in readme]
 
 
 def test_a_card_is_told_of_as_the_renderer_saw_it(stack: Stack) -> None:

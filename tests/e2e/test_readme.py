@@ -24,6 +24,7 @@ EXAMPLES = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 TRIED = {
     "sh": {
         *("bin/start", '-d \'{"prompt"', "image=@start.png", "Prefer: wait", "video.mp4"),
+        *("logs() { journalctl", "logs() { cat"),  # these two in test_watching
         *("/events", "/cancel", '"$WAN22/status/$JOB" -H "X-API-Key: $API_SECRET_KEY"\n'),
     },
     "js": {"// video.mjs", "// openai.mjs", "// receiver.mjs"},

@@ -13,6 +13,8 @@ PREFIX = "/latest/meta-data/"
 class MetadataService:
     """Hands out what is in `says`, and credentials that end so many seconds after each asking.
 
+    Without `needs_token`, version 1 is answered too.
+
     Source:
         Instance metadata service, version 2: a PUT gives a token, without which every GET is
         answered with 401; under its role's name lie the credentials (AWS, "Retrieve security
@@ -26,6 +28,7 @@ class MetadataService:
         self.lasts_s = lasts_s
         self.asked = 0
         self.token = "first"
+        self.needs_token = True
         self.says: dict[str, str] = {ROLE: "wan22"}
 
         class Answers(BaseHTTPRequestHandler):
@@ -37,7 +40,8 @@ class MetadataService:
 
             def do_GET(self) -> None:
                 name = self.path.removeprefix(PREFIX)
-                if self.headers.get("X-aws-ec2-metadata-token") != service.token:
+                shown = self.headers.get("X-aws-ec2-metadata-token")
+                if shown != service.token and service.needs_token:
                     self.answer("", 401)
                 elif name == f"{ROLE}wan22":
                     service.asked += 1

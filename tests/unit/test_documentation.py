@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.metrics import CARD
 from gateway.problems import STATUSES
 from gateway.settings import GatewaySettings
+from local.doctor.table import CHECKS
 from runner.idle.settings import IdleSettings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,6 +75,32 @@ def test_every_error_code_is_in_the_readme_with_its_status() -> None:
     rows = [line.split("|") for line in section("### When it says no").splitlines()]
     told = {row[1].strip(" `"): int(row[2]) for row in rows if len(row) > 4 and "`" in row[1]}
     assert told == {code: status.value for code, status in STATUSES.items()}
+
+
+def test_every_check_of_the_doctor_is_in_the_readme_in_its_order() -> None:
+    told = [
+        name
+        for cells in first_cells(section("## What is wrong, and what mends it"))
+        for name in cells
+    ]
+    assert told == [check.name for check in CHECKS]
+
+
+def shown_metrics() -> set[str]:
+    """Collect the metrics from the code that shows them; a counter is shown as a total."""
+    source = (ROOT / "gateway" / "metrics.py").read_text(encoding="utf-8")
+    names = {f"wan22_gpu_{name}" for name in CARD}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            name = str(node.args[0].value)
+            counts = isinstance(node.func, ast.Name) and node.func.id == "CounterMetricFamily"
+            names |= {f"{name}_total" if counts else name} if name.startswith("wan22_") else set()
+    return names
+
+
+def test_every_metric_is_in_the_readme_and_the_reverse() -> None:
+    told = {name for cells in first_cells(section("### Figures for Prometheus")) for name in cells}
+    assert told == shown_metrics()
 
 
 def test_the_readme_opens_with_the_two_commands() -> None:
