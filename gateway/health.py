@@ -31,8 +31,8 @@ async def health(request: Request) -> Response:
     """Answer 200 while jobs can be taken in, with what is down or loading; else 503."""
     parts = parts_of(request)
     stages = await in_thread(parts.reads, living_stages, parts)
-    room = await in_thread(parts.reads, lambda: parts.disk.room)
-    plan = await in_thread(parts.reads, planned, parts.settings.work, now_ms())
+    work = parts.settings.work
+    room, plan = await in_thread(parts.reads, lambda: (parts.disk.room, planned(work, now_ms())))
     return JSONResponse(describe(stages, room, plan), headers={"Cache-Control": "no-store"})
 
 
