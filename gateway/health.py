@@ -12,7 +12,6 @@ from jobstore import idleness
 from jobstore.clock import now_ms, text
 from jobstore.disk import Room
 from jobstore.job import Stage
-from jobstore.owner import dead_owners
 
 STAGES = ("render", "deliver")
 
@@ -31,15 +30,15 @@ async def health(request: Request) -> Response:
     """Answer 200 while jobs can be taken in, with what is down or loading; else 503."""
     parts = parts_of(request)
     stages = await in_thread(parts.reads, living_stages, parts)
-    room = await in_thread(parts.reads, lambda: parts.disk.room)
-    plan = await in_thread(parts.reads, planned, parts.settings.work, now_ms())
+    work = parts.settings.work
+    room, plan = await in_thread(parts.reads, lambda: (parts.disk.room, planned(work, now_ms())))
     return JSONResponse(describe(stages, room, plan), headers={"Cache-Control": "no-store"})
 
 
 def living_stages(parts: Parts) -> list[Stage]:
     """List the stages that beat; one of this machine that died is known by its lock at once."""
     given = parts.settings
-    return parts.store.stages.living(given.heartbeat_s, dead_owners(given.work), now_ms())
+    return parts.store.stages.living(given.heartbeat_s, given.work, now_ms())
 
 
 def planned(work: Path, now: int) -> Plan:

@@ -14,6 +14,7 @@ from jobstore.owner import Owner
 log = get_logger()
 
 NAME = "gateway"
+GOODBYE_S = 2  # for a beat that is under way
 
 
 class Presence:
@@ -28,6 +29,7 @@ class Presence:
             "owner": owner.owner_id,
             "hostname": socket.gethostname(),
         }
+        self._told = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
@@ -36,9 +38,11 @@ class Presence:
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more, and say that the gateway has gone."""
+        """Beat no more, and say that the gateway has gone, unless the store is away."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(GOODBYE_S)
+        if not self._told or self._thread.is_alive():
+            return
         try:
             self._parts.store.stages.leave(NAME, self._host)
         except StoreUnavailable as error:
@@ -49,7 +53,9 @@ class Presence:
         facts = {**self._facts, **self._parts.served.facts()}
         try:
             self._parts.store.stages.beat(NAME, self._host, facts, now_ms())
+            self._told = True
         except StoreUnavailable as error:
+            self._told = False
             log.warning("heartbeat.missed", error=str(error))
 
     def _run(self) -> None:

@@ -1,11 +1,13 @@
 """What the processes know of each other: each beats, the others read."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobstore.database import Database
 from jobstore.job import Stage
+from jobstore.owner import living_owners, machine_id
 
 BEATS_MISSED = 3  # after which a stage counts as down
 
@@ -28,13 +30,17 @@ class Stages:
         with self.database.writing() as connection:
             self.database.queries.drop_stage(connection, name=name, host=host)
 
-    def living(self, heartbeat_s: float, dead: Collection[str], now: int) -> list[Stage]:
-        """List the stages that beat; of those on this machine, none whose owner is `dead`."""
+    def living(self, heartbeat_s: float, work: Path, now: int) -> list[Stage]:
+        """List the stages that beat; of those on this machine, only whose process is there.
+
+        `work` is where the owners of this machine have their locks.
+        """
         oldest = now - int(BEATS_MISSED * heartbeat_s * 1000)
+        here, owners = machine_id(work), living_owners(work)
         return [
             stage
             for stage in self.all()
-            if stage.beat_at >= oldest and stage.facts["owner"] not in dead
+            if stage.beat_at >= oldest and (stage.host != here or stage.facts["owner"] in owners)
         ]
 
     def all(self) -> list[Stage]:

@@ -58,8 +58,8 @@ class Signs:
 
     def living(self, name: str, now: int) -> list[Stage]:
         """List the living stages of a name on this machine: one, mostly."""
-        dead, host = owners.dead_owners(self.settings.work), self.host
-        living = self.store.stages.living(self.settings.heartbeat_s, dead, now)
+        given, host = self.settings, self.host
+        living = self.store.stages.living(given.heartbeat_s, given.work, now)
         return [stage for stage in living if (stage.name, stage.host) == (name, host)]
 
 
