@@ -16,3 +16,11 @@ def test_whoever_leaves_is_gone(store: Store) -> None:
     store.stages.beat("deliver", "here", {}, 1000)
     store.stages.leave("deliver", "here")
     assert store.stages.all() == []
+
+
+def test_those_live_that_have_beaten_lately_and_whose_process_is_there(store: Store) -> None:
+    store.stages.beat("render", "here", {"owner": "A"}, 10_000)
+    store.stages.beat("deliver", "here", {"owner": "B"}, 7000)
+    store.stages.beat("gateway", "here", {"owner": "C"}, 6999)
+    living = store.stages.living(1.0, {"A"}, 10_000)
+    assert [stage.name for stage in living] == ["deliver"]
