@@ -104,3 +104,16 @@ def test_a_stale_fence_changes_no_row(
     assert (shop.found(), shop.history()) == before
     if not taken:
         assert shop.take(5000).fence == 3
+
+
+def test_what_a_machine_has_to_pay_soon_is_counted(shop: Shop, owe: Callable[..., None]) -> None:
+    """What is being paid too; not what another machine has, nor what waits for long."""
+    owed_by = shop.store.views.owed_by
+    assert owed_by("H", 5000) == 0
+    for number, host in enumerate(["H", "H", "H", "I"]):
+        owe(f"J{number}", host)
+    shop.store.outbox.postpone(shop.take(), 50_000, "S3 is away")
+    shop.take()
+    assert (owed_by("H", 49_999), owed_by("H", 50_000), owed_by("I", 5000)) == (2, 3, 1)
+    shop.take(host="I")
+    assert (owed_by("I", 5000), owed_by("H", 5000)) == (1, 2)

@@ -12,7 +12,7 @@ from runner.idle.warning import warn
 
 
 @pytest.mark.parametrize(("status", "told"), [(204, True), (500, False)])
-def test_it_is_told_once_whatever_is_answered(tmp_path: Path, status: int, told: bool) -> None:  # noqa: FBT001
+def test_it_is_told_once_whatever_is_answered(tmp_path: Path, status: int, *, told: bool) -> None:
     with Receiver(status) as receiver:
         to = {"webhook_allow": receiver.allow, "webhook_secret": SECRET}
         settings = idle_settings(tmp_path, **to, webhook_url=receiver.url)
