@@ -39,7 +39,7 @@ def test_what_happens_is_counted(stack: Stack) -> None:
 def test_nothing_is_shown_that_the_readme_does_not_tell(stack: Stack) -> None:
     readme = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
     shown = {name for name, *_ in scrape(stack)}
-    assert len(shown) > 8
+    assert len(shown) >= 8
     assert not [name for name in shown if f"`{name}`" not in readme]
 
 

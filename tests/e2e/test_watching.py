@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -16,6 +17,7 @@ from local.stack import Stack
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("\n## Watching it\n")[2].partition("\n## ")[0]
+SHORT: Any = {"num_frames": 5, "steps": 2}
 EXAMPLE = "01M82DP1AYBWNJN64VWY83HJNZ"
 JOURNAL, FILES = re.findall(r"```sh\n(logs\(\) .*)\n```", SECTION)
 RECIPES = dict(re.findall(r"^(\w[^?\n]*\?).*\n\n    (.*)$", SECTION, re.MULTILINE))
@@ -42,15 +44,15 @@ def until(condition: Callable[[], bool], patience_s: float = 60) -> None:
 @pytest.fixture(scope="module")
 def lived(stack: Stack, png: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
     """A bad morning: S3 refuses us, the renderer is killed, a picture is lost."""
-    usual = stack.client.submit("a red circle moves right")["job_id"]
+    usual = stack.client.submit("a red circle moves right", **SHORT)["job_id"]
     list(stack.client.follow(usual, patience_s=60))
     stack.processes["deliver"].end()
     deliver = stack.launch("deliver", AWS_SECRET_ACCESS_KEY="wrong")
     stack.processes["render"].end()
     render = stack.launch("render", FAILPOINT="kill:claim.committed")
-    rescued = stack.client.submit("a blue square moves left")["job_id"]
+    rescued = stack.client.submit("a blue square moves left", **SHORT)["job_id"]
     until(lambda: not render.alive)
-    failed = stack.client.submit("a red circle moves right", png)["job_id"]
+    failed = stack.client.submit("a red circle moves right", png, **SHORT)["job_id"]
     (stack.folder / "inputs" / "images" / f"{failed}.png").unlink()
     bad = httpx2.post(f"{stack.url}/generate", headers={"X-API-Key": stack.key}, json={"promt": 1})
     httpx2.get(f"{stack.url}/jobs", headers={"X-API-Key": "nobody's"})
