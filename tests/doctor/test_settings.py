@@ -1,6 +1,7 @@
 """The doctor looks at DATA_DIR/.env and at the settings: typos, rights, weak keys, faults."""
 
 import pwd
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from local.doctor import dotenv, folders
 from local.doctor.finding import Finding, State
 
+ROOT = Path(__file__).parent.parent.parent
 Look = Callable[..., Finding]
 SOUND = "# a comment\nAPI_SECRET_KEY=x\nS3_BUCKET=videos\n\nHTTPS_PROXY=http://10.0.0.1\n"
 EVERYWHERE = ".".join("0000")
@@ -48,6 +50,15 @@ def test_a_line_that_would_not_count_is_told(
     found = look("env")
     assert found.state is state
     assert mend in found.mend
+
+
+def test_the_file_that_a_set_up_writes_is_known_in_full(look: Look, env_file: Path) -> None:
+    """And so is what the idle stop is told by."""
+    script = f". {ROOT}/bin/steps/settings.sh; DATA=/data LOOPBACK=; template"
+    written = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, check=True)
+    assert "TLS_CERT=" in written.stdout
+    env_file.write_text(f"{written.stdout}IDLE_STOP_S=900\n")
+    assert look("env").state is State.OK
 
 
 def test_a_file_that_others_can_read_is_told_and_not_what_is_in_it(

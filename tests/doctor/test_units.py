@@ -7,7 +7,7 @@ import pytest
 
 from local.doctor.finding import Finding, State
 from local.doctor.machine import Machine
-from local.doctor.units import STAGES, TARGET
+from local.doctor.units import STAGES, TARGET, names
 
 Look = Callable[..., Finding]
 SYSTEMCTL = """#!/bin/sh
@@ -40,6 +40,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_units_that_are_as_they_should_be(look: Look, machine: Machine) -> None:
     assert look("units", machine).state is State.OK
     assert look("active", machine).state is State.OK
+
+
+def test_the_units_of_this_release_are_those_that_are_asked_for() -> None:
+    assert {*STAGES, TARGET} <= set(names(Machine()))
 
 
 def test_a_machine_without_systemd(look: Look, tmp_path: Path) -> None:

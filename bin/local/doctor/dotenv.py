@@ -11,8 +11,9 @@ from gateway.settings import GatewaySettings
 from local.doctor.finding import Finding, fail, ok, warn
 from local.doctor.machine import Machine
 from runner.deliver.settings import DeliverSettings
+from runner.idle.settings import IdleSettings
 
-KINDS = (GatewaySettings, DeliverSettings)
+KINDS = (GatewaySettings, DeliverSettings, IdleSettings)
 FOREIGN = ("AWS_", "HF_", "CUDA_", "NVIDIA_", "PYTORCH_", "OMP_", "SSL_", "LC_", "WAN22_")
 OTHERS = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TZ", "LANG", "PATH", "HOME", "TMPDIR"}
 NOT_OURS, ALL = 0o077, 0o777

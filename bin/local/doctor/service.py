@@ -18,6 +18,7 @@ START = "bin/start, or sudo systemctl start wan22.target"
 MENDS = {
     "down": f"{START}; then: journalctl -u wan22-{{stage}} -n 50",
     "loading": "wait: the model comes from the disk",
+    "draining": "wait: the machine is being stopped, and takes up again once it runs on",
     "resting": "journalctl -u wan22-{stage} -p err says which fault of the machine it met",
     "disk_low": "make room: bin/wan22 prune --dry-run",
     "storage_away": "wait: it is tried again; see the check bucket",

@@ -10,6 +10,8 @@ from local.doctor.machine import Machine
 from runner.render.weights.faults import NotWhole
 from runner.render.weights.manifest import Manifest, look_at
 
+BRING = "bin/setup --weights"
+
 
 def weights(machine: Machine) -> Finding:
     """Look at the description, at the sizes of all files, and with --deep at every byte."""
@@ -21,14 +23,14 @@ def weights(machine: Machine) -> Finding:
     try:
         look_at(folder)
     except NotWhole as error:
-        return fail(str(error), f"bin/setup {folder}")
+        return fail(str(error), f"{BRING} {folder}")
     if Manifest.read(folder) is None:
-        return warn(f"{found}, without a manifest", "none for a model of your own; else: bin/setup")
+        return warn(f"{found}, without a manifest", f"none for a model of your own; else: {BRING}")
     if not machine.deep:
         return ok(f"{found}: all files have their size (--deep reads every byte)")
     command = [sys.executable, "-P", "-m", "runner.render.weights", "--check", str(folder)]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         lines = asked.stderr.strip().splitlines() or [f"it ended with {asked.returncode}"]
-        return fail("; ".join(lines[-3:]), f"bin/setup {folder}")
+        return fail("; ".join(lines[-3:]), f"{BRING} {folder}")
     return ok(f"{found}: every byte was read")
