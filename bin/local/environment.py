@@ -19,8 +19,8 @@ def main() -> NoReturn:
     """Become the module that the command line names; exits with 2 if it cannot."""
     folder = Path(os.environ.get("DATA_DIR") or "/data")
     try:
-        step_down_to_the_owner_of(folder)
         add_settings_of(folder / ".env")
+        step_down_to_the_owner_of(folder)
     except OSError as error:
         sys.stderr.write(f"{error.filename} ({error.strerror}): run it with sudo\n")
         sys.exit(EXIT_SETTINGS)

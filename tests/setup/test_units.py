@@ -29,10 +29,11 @@ def machine(tmp_path: Path) -> Path:
     """The part of a machine that systemd looks at: its own units, ours, and what ours start."""
     shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
     shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
-    python = tmp_path / "opt/wan22/current/.venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text("#!/bin/sh\n")
-    python.chmod(0o755)
+    for name in ("opt/wan22/current/.venv/bin/python", "usr/bin/systemctl"):
+        program = tmp_path / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
     return tmp_path
 
 
