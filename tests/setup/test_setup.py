@@ -153,6 +153,12 @@ def small(root: Path, options: str) -> set_up.Done:
     )
 
 
+def test_a_release_that_is_not_whole_does_not_count(root: Path) -> None:
+    (root / "opt/wan22/releases/checkout.whole").unlink()
+    done = run("setup", root, "--check", *NEW)
+    assert f"in {root}/opt/wan22/releases: missing" in done.stderr
+
+
 def test_too_small_a_disk_is_told_before_anything_is_made(tmp_path: Path) -> None:
     done = small(tmp_path, "size=16m")
     assert done.returncode == 1
