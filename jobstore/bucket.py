@@ -4,6 +4,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import Any
 
 from jobstore import settings
@@ -25,7 +26,13 @@ CUT_OFF = {
     "Filter": {"Prefix": ""},
     CUT_OFF_AFTER: {"DaysAfterInitiation": 1},
 }
-HTTP_NOT_FOUND, HTTP_NOT_IMPLEMENTED = 404, 501
+HTTP_FORBIDDEN, HTTP_NOT_FOUND, HTTP_NOT_IMPLEMENTED = 403, 404, 501
+UNDOABLE = MappingProxyType(
+    {
+        HTTP_FORBIDDEN: "these credentials may not make it so, whose bucket it is has to",
+        HTTP_NOT_IMPLEMENTED: "this server does not know how to make it so",
+    }
+)
 FIRST_REGION = "us-east-1"  # what is meant without a constraint, and refused as one: CreateBucket
 
 
@@ -56,25 +63,14 @@ class Bucket:
             yield f"{self.name}: {self._tried('cleared up by rules', self._clear_up)}"
 
     def is_whole(self) -> bool:
-        """Tell whether nothing is left to do.
+        """Tell whether nothing is left to do that can be done from here.
 
         Raises:
             ObjectsUnavailable: the storage cannot be reached.
             ObjectsRefused: it refuses us.
         """
         with as_our_errors():
-            try:
-                self._client.head_bucket(Bucket=self.name)
-                shut = self._client.get_public_access_block(Bucket=self.name)
-                is_shut = shut["PublicAccessBlockConfiguration"] == SHUT
-            except Refusal as error:
-                if status_of(error) == HTTP_NOT_FOUND:
-                    return False
-                if status_of(error) != HTTP_NOT_IMPLEMENTED:
-                    raise
-                is_shut = True
-            standing = [gist(rule) for rule in self._standing_rules()]
-            return is_shut and all(gist(rule) in standing for rule in self.rules())
+            return self._is_there() and self._is_shut() and self._is_cleared_up()
 
     def rules(self) -> list[dict[str, Any]]:
         """Say what the storage removes by itself."""
@@ -100,15 +96,47 @@ class Bucket:
         except self._client.exceptions.BucketAlreadyExists as error:
             message = f"Somebody else has a bucket {self.name}: choose another name."
             raise ObjectsRefused(message) from error
+        except Refusal as error:
+            if status_of(error) != HTTP_FORBIDDEN or not self._is_there():
+                raise
+
+    def _is_there(self) -> bool:
+        try:
+            self._client.head_bucket(Bucket=self.name)
+        except Refusal as error:
+            if status_of(error) in {HTTP_FORBIDDEN, HTTP_NOT_FOUND}:
+                return False
+            raise
+        return True
+
+    def _is_shut(self) -> bool:
+        try:
+            found = self._client.get_public_access_block(Bucket=self.name)
+        except Refusal as error:
+            if status_of(error) == HTTP_NOT_FOUND:
+                return False
+            if status_of(error) in UNDOABLE:
+                return True
+            raise
+        return bool(found["PublicAccessBlockConfiguration"] == SHUT)
+
+    def _is_cleared_up(self) -> bool:
+        try:
+            standing = [gist(rule) for rule in self._standing_rules()]
+        except Refusal as error:
+            if status_of(error) in UNDOABLE:
+                return True
+            raise
+        return all(gist(rule) in standing for rule in self.rules())
 
     @staticmethod
     def _tried(what: str, do: Callable[[], None]) -> str:
         try:
             do()
         except Refusal as error:
-            if status_of(error) != HTTP_NOT_IMPLEMENTED:
+            if status_of(error) not in UNDOABLE:
                 raise
-            return f"this server does not know how to make it so: {what}"
+            return f"{UNDOABLE[status_of(error)]}: {what}"
         return what
 
     def _shut(self) -> None:

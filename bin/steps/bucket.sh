@@ -3,12 +3,17 @@
 
 bucket_about() { echo "The bucket $BUCKET, private, with its rules"; }
 
-bucket_is_there() { is_installed && bucket --check >/dev/null 2>&1; }
+bucket_is_there() { [ -n "${BUCKET_DONE:-}" ] || { is_installed && bucket --check >/dev/null 2>&1; }; }
 
 bucket_make() {
-    bucket >/dev/null
-    [ "$(set_to S3_BUCKET)" = "$BUCKET" ] ||
-        say "  $DATA/.env names another bucket, or none: set S3_BUCKET=$BUCKET and S3_REGION there"
+    made=$(bucket)
+    if [ -z "$(set_to S3_BUCKET)" ]; then
+        for line in $made; do
+            sed -i "s|^${line%%=*}=.*|$line|" "$DATA/.env"
+        done
+    elif [ "$(set_to S3_BUCKET)" != "$BUCKET" ]; then
+        say "  $DATA/.env names another bucket: set S3_BUCKET=$BUCKET and S3_REGION there, if this is to be it"
+    fi
 }
 
 bucket() {

@@ -25,8 +25,8 @@ template() {
 API_SECRET_KEY=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 
 # Where the videos go, and in which region that is, as us-east-1. Without a bucket they stay here.
-S3_BUCKET=${BUCKET:-}
-S3_REGION=${REGION:-}
+S3_BUCKET=
+S3_REGION=
 # Empty where the machine has a role that may use the bucket.
 AWS_ACCESS_KEY_ID=
 AWS_SECRET_ACCESS_KEY=
@@ -49,6 +49,8 @@ HOST=0.0.0.0
 PORT=8000
 TLS_CERT=$DATA/tls/gateway.pem
 TLS_KEY=$DATA/tls/gateway.key
+# Without a bucket the videos are fetched from here: how callers reach it, as https://ADDRESS:8000
+PUBLIC_URL=
 END
     fi
 }

@@ -17,13 +17,14 @@ units_make() {
         install -m 644 "$CURRENT/bin/systemd/journald-wan22.conf" "$JOURNALD"
         ! has_systemd || systemctl restart systemd-journald
     fi
-    ! has_systemd || systemctl daemon-reload
     if can_enable; then
         # shellcheck disable=SC2046 # a list of words
         systemctl --quiet --root="${ROOT:-/}" enable $(started)
     else
         say "  there is no systemctl here: the units are not enabled"
     fi
+    # After all of it: what the target wants is read anew, too.
+    ! has_systemd || systemctl daemon-reload
 }
 
 remove_unit() {

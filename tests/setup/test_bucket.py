@@ -1,5 +1,6 @@
 """A bucket is made private and cleared up, by a real server; what it cannot do is said."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -16,10 +17,22 @@ NAME = "a-private-bucket"
 KEEP_S = 30 * 86_400.0
 
 
+ROLE = {
+    "name": "role",
+    "credentials": [{"accessKey": "role", "secretKey": "of the machine"}],
+    "actions": [f"{what}:made-before" for what in ("Read", "Write", "List")],
+}
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server with an owner, and a role that may only use one bucket."""
     folder = tmp_path_factory.mktemp("s3")
     server = S3Server(folder / "s3", folder / "s3.log")
+    identities = folder / "s3" / "s3.json"
+    known = json.loads(identities.read_text())
+    known["identities"].append(ROLE)
+    identities.write_text(json.dumps(known))
     server.start()
     yield server
     server.stop()
@@ -98,3 +111,13 @@ def test_all_public_access_is_asked_to_be_blocked_in_the_region_that_is_named(
 def test_a_storage_that_refuses_says_so(server: S3Server) -> None:
     done = bucket(server, NAME, "--region", REGION, AWS_SECRET_ACCESS_KEY="wrong")
     assert (done.returncode, "SignatureDoesNotMatch" in done.stderr) == (1, True)
+
+
+def test_a_role_that_may_only_use_a_bucket_takes_it_as_it_is(server: S3Server) -> None:
+    server.client.create_bucket(Bucket="made-before")
+    role = {"AWS_ACCESS_KEY_ID": "role", "AWS_SECRET_ACCESS_KEY": "of the machine"}
+    done = bucket(server, "made-before", "--region", REGION, **role)
+    assert done.returncode == 0, done.stderr
+    assert "these credentials may not make it so" in done.stderr
+    new = bucket(server, "another", "--region", REGION, **role)
+    assert (new.returncode, "AccessDenied" in new.stderr) == (1, True)

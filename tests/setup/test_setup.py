@@ -12,6 +12,7 @@ from gateway.listening import ListeningSettings
 from gateway.strength import weakness
 from hub_server import Hub
 from local.s3 import REGION, S3Server
+from metadata_service import MetadataService
 from set_up import CHECKOUT, listing, run, settings
 
 MOUNT = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
@@ -116,12 +117,18 @@ def test_the_units_are_installed_and_start_with_the_machine(root: Path) -> None:
     assert "ExecStart=" in (units / "wan22-gateway.service").read_text()
 
 
-def test_a_bucket_is_made_and_stands_in_new_settings(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [("--region", REGION), ()], ids=["named", "that of the machine"])
+def test_a_bucket_is_made_and_stands_in_new_settings(
+    named: tuple[str, ...], root: Path, tmp_path: Path
+) -> None:
     server = S3Server(tmp_path / "s3", tmp_path / "s3.log")
     server.start()
+    metadata = MetadataService()
+    metadata.says["placement/region"] = REGION
     try:
-        words = ("--bucket", "of-a-machine", "--region", REGION, *NEW)
-        env = server.env | {"S3_BUCKET": "", "S3_REGION": ""}
+        words = ("--bucket", "of-a-machine", *named, *NEW)
+        usual = {"S3_BUCKET": "", "S3_REGION": "", "AWS_EC2_METADATA_DISABLED": ""}
+        env = server.env | usual | metadata.env
         done = run("setup", root, *words, **env)
         assert done.returncode == 0, done.stderr
         assert "this server does not know how to make it so" in done.stderr
@@ -130,6 +137,7 @@ def test_a_bucket_is_made_and_stands_in_new_settings(root: Path, tmp_path: Path)
         again = run("setup", root, *words, **env)
         assert "The bucket of-a-machine, private, with its rules: already there" in again.stderr
     finally:
+        metadata.close()
         server.stop()
 
 
@@ -151,6 +159,12 @@ def small(root: Path, options: str) -> set_up.Done:
         text=True,
         check=False,
     )
+
+
+def test_a_release_that_is_not_whole_does_not_count(root: Path) -> None:
+    (root / "opt/wan22/releases/checkout.whole").unlink()
+    done = run("setup", root, "--check", *NEW)
+    assert f"in {root}/opt/wan22/releases: missing" in done.stderr
 
 
 def test_too_small_a_disk_is_told_before_anything_is_made(tmp_path: Path) -> None:

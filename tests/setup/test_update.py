@@ -87,9 +87,9 @@ class Machine:
             place.symlink_to(CHECKOUT)
         (self.releases / f"{self.new}.whole").touch()
 
-    def migrations(self) -> int:
+    def count(self, table: str) -> int:
         with contextlib.closing(driver.connect(str(self.data / "jobs.db"))) as store:
-            return int(store.execute("SELECT max(number) FROM migrations").fetchone()[0])
+            return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
     @staticmethod
     def _program(file: Path, text: str) -> None:
@@ -129,6 +129,7 @@ def test_it_changes_to_a_new_release_and_keeps_every_job(machine: Machine) -> No
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
 
 
+@pytest.mark.long
 def test_one_that_does_not_start_goes_again(machine: Machine) -> None:
     job = machine.client.submit(PROMPT, num_frames=5, steps=2)
     machine.release(BROKEN.format(before=""))
@@ -140,18 +141,20 @@ def test_one_that_does_not_start_goes_again(machine: Machine) -> None:
     assert last["status"] == "completed"
 
 
+@pytest.mark.long
 def test_with_a_changed_schema_the_copy_of_before_comes_back(machine: Machine) -> None:
     job = machine.client.submit(PROMPT, num_frames=5, steps=2)
-    before = machine.migrations()
+    before = machine.count("migrations")
     migrates = MIGRATES.format(checkout=CHECKOUT, store=machine.data / "jobs.db")
     machine.release(BROKEN.format(before=migrates))
     done = run("update", machine.root, "--now")
     assert f"{OLD} is back, and runs; no job is lost." in done.stderr, done.stderr
-    assert machine.migrations() == before
+    assert machine.count("migrations") == before
     *_, last = machine.client.follow(job["job_id"], every_s=0.1)
     assert last["status"] == "completed"
 
 
+@pytest.mark.long
 def test_jobs_that_the_new_release_accepted_are_worth_more_than_going_back(
     machine: Machine,
 ) -> None:
@@ -162,6 +165,7 @@ def test_jobs_that_the_new_release_accepted_are_worth_more_than_going_back(
     assert done.returncode == 1
     assert "going back would lose them" in done.stderr
     assert machine.current == machine.new
+    assert machine.count("jobs") == 1
     copies = list((machine.data / "backups").glob("*.db"))
     assert f"The store of before is {copies[0]}." in done.stderr
 
