@@ -18,6 +18,11 @@ from local.supervised import Supervised
 from runner.deliver.settings import DeliverSettings
 
 PATIENCE_S = 1800.0  # a model of 24 GB from a slow disk takes some minutes
+PASSED_OVER = (
+    "Processes run with this DATA_DIR that bin/start did not start, or whose supervisord was"
+    " killed. End them first: pgrep -af 'python.* -m (gateway|runner)' lists them, kill PID ends"
+    " one in good order."
+)
 TRIES_S = 10.0  # for which a process may fail to start: a port may be free in a moment
 
 
@@ -80,6 +85,8 @@ def start(given: ListeningSettings, *, by_systemd: bool) -> bool:
     logs = "journalctl -o cat -n 20 -u wan22-gateway -u wan22-render -u wan22-deliver"
     if supervised:
         logs = f"tail -n 5 {supervised.logs}/*.log"
+        if supervised.is_passed_over:
+            raise StartFailed(PASSED_OVER)
         supervised.start()
     with client_of(given) as client:
         if Readiness(client, say).wait(Failing(supervised).check, PATIENCE_S):

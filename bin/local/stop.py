@@ -14,6 +14,7 @@ from jobstore.moves import State
 from jobstore.owner import machine_id
 from jobstore.settings import Settings
 from jobstore.store import Store
+from local.start import PASSED_OVER
 from local.supervised import Supervised
 
 EVERY_S = 0.5
@@ -78,6 +79,8 @@ def end(supervised: Supervised) -> None:
         say("Stopping; a render is given back after the step that it is at ...")
         supervised.stop()
         say("Stopped.")
+    elif supervised.is_passed_over:
+        say(PASSED_OVER)
     else:
         say("Nothing runs here.")
 

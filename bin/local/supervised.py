@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from jobstore.owner import living_owners
+
 PROCESSES = ("gateway", "render", "deliver")
 COMMANDS = {"gateway": "gateway", "render": "runner render", "deliver": "runner deliver"}
 STOP_S = {"gateway": 30, "render": 150, "deliver": 30}
@@ -67,6 +69,11 @@ class Supervised:
             return False
         answer = self._control("pid")
         return answer.returncode == 0 or "SHUTDOWN_STATE" in answer.stdout + answer.stderr
+
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether processes of this DATA_DIR run that are none of its own, or not any more."""
+        return not self.is_up and bool(living_owners(self._folder.parent))
 
     def start(self) -> None:
         """Start it, with this process' environment, and it the three; those that run go on.

@@ -47,7 +47,15 @@ class Machine:
             timeout=200,
         )
 
-    def process(self, name: str) -> psutil.Process | None:
+    def runs(self, name: str) -> bool:
+        return self._found(name) is not None
+
+    def process(self, name: str) -> psutil.Process:
+        found = self._found(name)
+        assert found
+        return found
+
+    def _found(self, name: str) -> psutil.Process | None:
         for process in psutil.process_iter(["cmdline", "environ"]):
             given = process.info
             mine = (given["environ"] or {}).get("DATA_DIR") == str(self.folder)
@@ -73,21 +81,34 @@ def test_a_service_that_is_started_killed_and_stopped(machine: Machine) -> None:
     assert started.returncode == 0, started.stderr
     assert f"Ready: http://127.0.0.1:{machine.port}" in started.stderr
     job_id = machine.client.submit(PROMPT)["job_id"]
-    killed = [process for name in COMMANDS if (process := machine.process(name))]
+    killed = [machine.process(name) for name in COMMANDS]
     for process in killed:
         process.send_signal(signal.SIGKILL)
     psutil.wait_procs(killed, timeout=PATIENCE_S)
-    assert len(killed) == len(COMMANDS)
     again = machine.run("start")
     assert again.returncode == 0, again.stderr
     assert ended(machine, job_id)["status"] == "completed"
     job_id = machine.client.submit(PROMPT)["job_id"]
     stopped = machine.run("stop")
     assert stopped.stderr.endswith("Stopped.\n")
-    assert not any(machine.process(name) for name in COMMANDS)
+    assert not any(machine.runs(name) for name in COMMANDS)
     assert machine.run("stop").stderr == "Nothing runs here.\n"
     machine.run("start")
     assert ended(machine, job_id)["status"] == "completed"
+
+
+def test_what_nobody_watches_any_more_is_told_of_and_not_started_twice(machine: Machine) -> None:
+    machine.run("start")
+    watcher = machine.process("gateway").parent()
+    orphans = [machine.process(name) for name in COMMANDS]
+    watcher.kill()
+    psutil.wait_procs([watcher], timeout=PATIENCE_S)
+    for command in ("start", "stop"):
+        assert "whose supervisord was killed" in machine.run(command).stderr
+    for orphan in orphans:
+        orphan.terminate()
+    psutil.wait_procs(orphans, timeout=PATIENCE_S)
+    assert machine.run("start").returncode == 0
 
 
 def test_wrong_settings_are_told_all_at_once(machine: Machine) -> None:
@@ -96,7 +117,7 @@ def test_wrong_settings_are_told_all_at_once(machine: Machine) -> None:
     assert told.returncode == 2
     names = {line.partition(" ")[0] for line in told.stderr.splitlines()[:-1]}
     assert names == {"API_SECRET_KEY", "PORT", "LEASE_S", "KEEP_JOBS_S", "MODEL_DIR"}
-    assert machine.process("gateway") is None
+    assert not machine.runs("gateway")
 
 
 def test_a_process_that_does_not_start_is_shown_with_what_it_says(machine: Machine) -> None:
