@@ -16,7 +16,7 @@ from typing import Any
 
 # Source: linux/seccomp.h by way of seccomp.h; clone flags of linux/sched.h.
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
-NOT_EQUAL, EQUAL, GREATER, MASKED = 1, 4, 6, 7
+EQUAL, MASKED = 4, 7
 NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 EXECUTABLE, WRITABLE = 4, 2
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}

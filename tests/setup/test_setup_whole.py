@@ -8,8 +8,6 @@ import pytest
 import confined
 from set_up import CHECKOUT, listing, run
 
-pytestmark = pytest.mark.long
-
 
 def pythons() -> list[str]:
     """List what a machine may have of Pythons that a unit can see."""
@@ -19,6 +17,7 @@ def pythons() -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_a_second_run_changes_nothing_and_no_unit_needs_a_home(tmp_path: Path) -> None:
     root = tmp_path / "root"
     python = next(iter(pythons()), "")
