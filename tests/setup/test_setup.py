@@ -116,6 +116,7 @@ def test_the_units_are_installed_and_start_with_the_machine(root: Path) -> None:
     assert "ExecStart=" in (units / "wan22-gateway.service").read_text()
 
 
+@pytest.mark.long
 def test_a_bucket_is_made_and_stands_in_new_settings(root: Path, tmp_path: Path) -> None:
     server = S3Server(tmp_path / "s3", tmp_path / "s3.log")
     server.start()
