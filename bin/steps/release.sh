@@ -37,7 +37,7 @@ build_release() {
         # shellcheck disable=SC2086
         tar -C "$HERE" --exclude=__pycache__ -cf - $PARTS | tar -C "$place" --no-same-owner -xf -
         chmod -R u=rwX,go=rX "$place"
-        PYTHON=$(readlink -f "$OPT/python/python3") "$place/bin/prepare" local
+        PYTHON=$(readlink -f "$OPT/python/python3") "$place/bin/prepare" local,postgres
         # The service may not write here: what is not compiled now is compiled anew at each start.
         (cd "$place" && .venv/bin/python -m compileall -q bin gateway jobstore runner)
         touch "$place.whole"

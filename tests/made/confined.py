@@ -10,6 +10,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,17 @@ EXECUTABLE, WRITABLE = 4, 2
 FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16}
 SETUID, SETGID = 0o4000, 0o2000
 INSIDE = "/srv"
+HIDDEN = (tempfile.gettempdir(), "/home")
 
 # In a mount namespace of its own: the folder is at INSIDE, and nothing else can be written; what
 # is under /home is out of sight, and of /proc only one's own processes are in it. $1: the folder;
-# $2: yes or no, whether only processes are in /proc; the rest is what is run.
+# $2: yes or no, whether only processes are in /proc; $3: what can be hidden, since this checkout
+# and its Python are not in it; the rest is what is run.
 MOUNTS = """
 set -eu
-folder=$1 subset=$2; shift 2
+folder=$1 subset=$2 hidden=$3; shift 3
 mount --bind "$folder" /srv
-mount -t tmpfs tmpfs /tmp
-mount -t tmpfs -o ro tmpfs /home
+for place in $hidden; do mount -t tmpfs tmpfs "$place"; done
 for place in $(cut -d' ' -f5 /proc/self/mountinfo); do
     case $place in /srv|/tmp|/proc|/proc/*|/sys|/sys/*|/dev|/dev/*) continue ;; esac
     mount -o remount,bind,ro "$place" 2>/dev/null || echo "stays writable: $place" >&2
@@ -141,6 +143,12 @@ def confine(unit: Path, calls: set[str]) -> None:
     only.load()
 
 
+def hidden() -> list[str]:
+    """List the places to hide in which there is nothing of ours."""
+    ours = [Path(sys.executable).resolve(), Path(sys.prefix), Path(__file__)]
+    return [place for place in HIDDEN if not any(it.is_relative_to(place) for it in ours)]
+
+
 def may_be_another() -> bool:
     """Tell whether a user who has no rights at all can run this Python, and we can become him."""
     python = Path(sys.executable).resolve()
@@ -156,7 +164,8 @@ def command(unit: Path, folder: Path, words: Sequence[str]) -> tuple[list[str], 
         own.append("--map-root-user")
     drop = "--reuid=65534 --regid=65534 --clear-groups" if may_be_another() else ""
     inner = [sys.executable, "-P", __file__, str(unit), *words]
-    return [*own, "sh", "-c", MOUNTS, "sh", str(folder), subset, *inner], {"DROP": drop}
+    script = ["sh", "-c", MOUNTS, "sh", str(folder), subset, " ".join(hidden())]
+    return [*own, *script, *inner], {"DROP": drop, "TMPDIR": INSIDE}
 
 
 if __name__ == "__main__":

@@ -117,27 +117,33 @@ def test_the_units_are_installed_and_start_with_the_machine(root: Path) -> None:
     assert "ExecStart=" in (units / "wan22-gateway.service").read_text()
 
 
-@pytest.mark.parametrize("named", [("--region", REGION), ()], ids=["named", "that of the machine"])
-def test_a_bucket_is_made_and_stands_in_new_settings(
-    named: tuple[str, ...], root: Path, tmp_path: Path
+@pytest.mark.long
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "later"])
+def test_a_bucket_is_made_and_stands_in_the_settings_with_the_region_of_the_machine(
+    root: Path, tmp_path: Path, *, later: bool
 ) -> None:
     server = S3Server(tmp_path / "s3", tmp_path / "s3.log")
     server.start()
-    metadata = MetadataService()
-    metadata.says["placement/region"] = REGION
     try:
-        words = ("--bucket", "of-a-machine", *named, *NEW)
-        usual = {"S3_BUCKET": "", "S3_REGION": "", "AWS_EC2_METADATA_DISABLED": ""}
-        env = server.env | usual | metadata.env
-        done = run("setup", root, *words, **env)
-        assert done.returncode == 0, done.stderr
-        assert "this server does not know how to make it so" in done.stderr
-        assert settings(root)["S3_BUCKET"] == "of-a-machine"
-        assert settings(root)["S3_REGION"] == REGION
-        again = run("setup", root, *words, **env)
-        assert "The bucket of-a-machine, private, with its rules: already there" in again.stderr
+        with MetadataService() as service:
+            service.says["placement/region"] = REGION
+            env = server.env | service.env | {"S3_BUCKET": "", "S3_REGION": ""}
+            env["AWS_EC2_METADATA_DISABLED"] = "false"
+            if later:
+                run("setup", root, *NEW)
+            done = run("setup", root, "--bucket", "of-a-machine", *NEW, **env)
+            assert done.returncode == 0, done.stderr
+            assert "this server does not know how to make it so" in done.stderr
+            assert settings(root)["S3_BUCKET"] == "of-a-machine"
+            assert settings(root)["S3_REGION"] == REGION
+            assert (root / "data" / ".env").stat().st_mode & 0o777 == 0o600
+            before = listing(root)
+            again = run("setup", root, "--bucket", "of-a-machine", *NEW, **env)
+            assert "The bucket of-a-machine, private, with its rules: already there" in again.stderr
+            assert listing(root) == before
+            other = run("setup", root, "--bucket", "another", *NEW, **env)
+            assert "names another bucket: set S3_BUCKET=another" in other.stderr
     finally:
-        metadata.close()
         server.stop()
 
 

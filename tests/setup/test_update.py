@@ -104,29 +104,48 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def resting(tmp_path: Path) -> Iterator[Machine]:
+    """One whose service does not run."""
     machine = Machine(tmp_path / "root")
-    assert machine.does("start").returncode == 0
     with machine.client:
         yield machine
-    machine.does("stop")
 
 
+@pytest.fixture
+def machine(resting: Machine) -> Iterator[Machine]:
+    assert resting.does("start").returncode == 0
+    yield resting
+    resting.does("stop")
+
+
+def test_a_service_that_does_not_run_is_changed_and_not_started(resting: Machine) -> None:
+    resting.release(BROKEN.format(before=""))
+    for name in ("long-ago", "long-ago.whole"):
+        (resting.releases / name).mkdir()
+    (resting.root / "etc/systemd/system/wan22-gone.service").touch()
+    done = run("update", resting.root)
+    assert done.returncode == 0, done.stderr
+    assert "was not tried: the service did not run" in done.stderr
+    assert resting.current == resting.new
+    kept = {resting.new, OLD}
+    assert {path.name for path in resting.releases.iterdir()} == {
+        *kept,
+        *(f"{name}.whole" for name in kept),
+    }
+    assert not (resting.root / "etc/systemd/system/wan22-gone.service").exists()
+    again = run("update", resting.root)
+    assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
+
+
+@pytest.mark.long
 def test_it_changes_to_a_new_release_and_keeps_every_job(machine: Machine) -> None:
     machine.release()
-    (machine.releases / "long-ago").mkdir()
     job = machine.client.submit(PROMPT, num_frames=5, steps=2)
     done = run("update", machine.root)
     assert done.returncode == 0, done.stderr
     assert machine.current == machine.new
     assert machine.client.status(job["job_id"])["status"] == "completed"
     assert len(list((machine.data / "backups").glob(f"*-{OLD}.db"))) == 1
-    assert {path.name for path in machine.releases.iterdir() if "." not in path.name[-6:]} == {
-        machine.new,
-        OLD,
-    }
-    again = run("update", machine.root)
-    assert (again.returncode, "nothing to do" in again.stderr) == (0, True)
 
 
 @pytest.mark.long
