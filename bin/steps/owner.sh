@@ -9,7 +9,8 @@ owner_is_there() {
 
 owner_make() {
     if is_for_real && ! id -u wan22 >/dev/null 2>&1; then
-        useradd --system --user-group --home-dir "$DATA/work" --no-create-home --shell /usr/sbin/nologin wan22
+        getent group wan22 >/dev/null || groupadd --system wan22
+        useradd --system --gid wan22 --home-dir "$DATA/work" --no-create-home --shell /usr/sbin/nologin wan22
     fi
     mkdir -p "$DATA/outputs" "$DATA/work" "$DATA/inputs"
     if is_for_real; then
