@@ -67,7 +67,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
     def half() -> None:
         with database.writing() as connection:
-            database.queries.record_migration(connection, number=7, name="x", now=0)
+            database.queries.record_migration(connection, number=before + 1, name="x", now=0)
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
