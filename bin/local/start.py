@@ -35,7 +35,7 @@ def main() -> int:
         say(f"{error}")
         return 1
     except KeyboardInterrupt:
-        say("It goes on starting; look with: curl .../health, stop it with: bin/stop")
+        say("It goes on starting; bin/start shows how far it is, bin/stop stops it.")
         return 130
 
 
