@@ -34,13 +34,16 @@ class Readiness:
         self._said: dict[str, str] = {}
         self._said_at = 0.0
 
-    def wait(self, check: Callable[[], None], patience_s: float) -> bool:
-        """Wait until all are ready; `check` is called meanwhile, and may raise. False: too long."""
+    def wait(self, run: Callable[[], bool], patience_s: float) -> bool:
+        """Wait until all are ready; False: too long.
+
+        `run` tells whether all run that were started here, and may raise: who answers at their
+        address may be another.
+        """
         began = time.monotonic()
         while time.monotonic() - began < patience_s:
-            if self.look():
+            if run() and self.look():
                 return True
-            check()
             time.sleep(EVERY_S)
         return False
 
@@ -48,7 +51,7 @@ class Readiness:
         """Look once; True when all are ready."""
         try:
             health = self._client.health()
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, ValueError):  # nobody answers, or somebody without JSON
             self._tell("gateway", "not there yet")
             return False
         self._tell("gateway", "ready")

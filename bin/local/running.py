@@ -14,6 +14,7 @@ from typing import NoReturn
 PATIENCE_S = 120.0
 SEAWEED_ADDS = 10_000  # to each of its ports, for gRPC
 PORTS = range(12_768, 22_768)  # with what SeaweedFS adds still below those of outgoing connections
+SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS puts its sockets there, and nowhere else
 BLOCK = 100  # ports that one process takes at a time
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -140,13 +141,29 @@ def is_free(port: int) -> bool:
         return _bound(probe, port)
 
 
+def sockets_of(*ports: int) -> list[Path]:
+    """List the sockets of SeaweedFS for these ports; when it is killed, it leaves them."""
+    numbers = {f"{number}" for port in ports for number in (port, port + SEAWEED_ADDS)}
+    return [it for it in SOCKETS.glob("seaweedfs-*.sock") if it.stem.rpartition("-")[2] in numbers]
+
+
+def is_clear(port: int, user: int) -> bool:
+    """Tell whether a user's SeaweedFS can make its sockets for a port: others' are in its way."""
+    with contextlib.suppress(FileNotFoundError):  # another has just removed its own: look elsewhere
+        return all(it.lstat().st_uid == user for it in sockets_of(port))
+    return False
+
+
 def _free() -> Iterator[int]:
     """Go through blocks of ports; a process keeps a block to itself by holding its first port."""
     with contextlib.ExitStack() as held:
+        user = os.geteuid()
         for first in PORTS[::BLOCK]:
             if _bound(held.enter_context(socket.socket()), first):
                 block = range(first + 1, first + BLOCK)
-                yield from (it for it in block if is_free(it) and is_free(it + SEAWEED_ADDS))
+                for it in block:
+                    if is_free(it) and is_free(it + SEAWEED_ADDS) and is_clear(it, user):
+                        yield it
 
 
 def _bound(probe: socket.socket, port: int) -> bool:

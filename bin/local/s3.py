@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from jobstore.errors import ObjectsRefused, ObjectsUnavailable
 from jobstore.objects import Objects
 from jobstore.settings import StorageSettings
-from local.running import Running, free_ports, undisturbed
+from local.running import Running, free_ports, sockets_of, undisturbed
 
 KEY_ID, SECRET, REGION, BUCKET = "wan22-local", "wan22-local-secret", "us-east-1", "wan22-videos"
 
@@ -25,7 +25,8 @@ class S3Server:
         """Choose its ports, and write who may use it."""
         self.folder = folder
         self.log = log
-        self.port, *self._inner_ports = free_ports(4)
+        self.ports = free_ports(4)
+        self.port, *self._inner_ports = self.ports
         folder.mkdir(parents=True, exist_ok=True)
         identity = {
             "name": "wan22",
@@ -95,6 +96,8 @@ class S3Server:
         """Kill it: it may not end on SIGTERM, and what it acknowledged is on disk."""
         if self.running:
             self.running.end(signal.SIGKILL)
+            for socket in sockets_of(*self.ports):
+                socket.unlink(missing_ok=True)
 
     def _command(self) -> list[str]:
         master, volume, filer = self._inner_ports

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+from gateway.addresses import CannotListen, listen
 from gateway.listening import ListeningSettings
 from jobstore import settings
 from jobstore.drains import Reason
@@ -39,7 +40,7 @@ def main() -> int:
         say(f"{error}")
         return 1
     except KeyboardInterrupt:
-        say("It goes on starting; look with: curl .../health, stop it with: bin/stop")
+        say("It goes on starting; bin/start shows how far it is, bin/stop stops it.")
         return 130
 
 
@@ -87,13 +88,30 @@ def start(given: ListeningSettings, *, by_systemd: bool) -> bool:
         logs = f"tail -n 5 {supervised.logs}/*.log"
         if supervised.is_passed_over:
             raise StartFailed(PASSED_OVER)
+        if not supervised.is_up:
+            check_port(given)
         supervised.start()
     with client_of(given) as client:
-        if Readiness(client, say).wait(Failing(supervised).check, PATIENCE_S):
+        if Readiness(client, say).wait(Failing(supervised).all_run, PATIENCE_S):
             say(f"Ready: {given.base_url}; bin/stop stops it. Its logs: {logs}")
             return True
     say(f"Not all of it is ready after {PATIENCE_S:.0f} s; it goes on starting. See: {logs}")
     return False
+
+
+def check_port(given: ListeningSettings) -> None:
+    """Look whether our gateway can listen: who answers there already may look like it.
+
+    Raises:
+        StartFailed: it cannot.
+    """
+    try:
+        listeners = listen(given.host, given.port, public=True)
+    except CannotListen as error:
+        message = f"{error} Nothing was started: end who listens there, or set another PORT."
+        raise StartFailed(message) from error
+    for listener in listeners:
+        listener.close()
 
 
 def lift(given: ListeningSettings) -> None:
@@ -113,14 +131,14 @@ class Failing:
         self._supervised = supervised
         self._since: dict[str, float] = {}
 
-    def check(self) -> None:
-        """Look how all are.
+    def all_run(self) -> bool:
+        """Tell whether all run, for long enough to count.
 
         Raises:
             StartFailed: one has ended again and again.
         """
         if self._supervised is None:
-            return
+            return True
         now = time.monotonic()
         states = self._supervised.states()
         failing = {name for name, state in states.items() if state != "RUNNING"}
@@ -132,6 +150,7 @@ class Failing:
                     f"{self._supervised.log_of(name)}"
                 )
                 raise StartFailed(message)
+        return bool(states) and not failing
 
 
 def say(text: str) -> None:

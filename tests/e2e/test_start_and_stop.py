@@ -1,10 +1,13 @@
 """`bin/start` and `bin/stop` on a machine without systemd: what ends is started anew."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -111,6 +114,27 @@ def test_what_nobody_watches_any_more_is_told_of_and_not_started_twice(machine: 
     assert machine.run("start").returncode == 0
 
 
+@contextlib.contextmanager
+def another(port: int, answer: bytes) -> Iterator[None]:
+    """Let some other program answer at a port, whatever it is asked."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", f"{len(answer)}")
+            self.end_headers()
+            self.wfile.write(answer)
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_wrong_settings_are_told_all_at_once(machine: Machine) -> None:
     (machine.folder / ".env").write_text("PORT=0\nLEASE_S=0\nKEEP_JOBS_S=no\n")
     told = machine.run("start")
@@ -121,11 +145,30 @@ def test_wrong_settings_are_told_all_at_once(machine: Machine) -> None:
 
 
 def test_a_process_that_does_not_start_is_shown_with_what_it_says(machine: Machine) -> None:
+    machine.run("start")
+    gateway = machine.process("gateway")
+    assert gateway
+    gateway.kill()
+    gateway.wait(PATIENCE_S)
     with socket.create_server(("127.0.0.1", machine.port)):
         told = machine.run("start")
     assert told.returncode == 1
     assert "gateway does not start" in told.stderr
     assert "already in use" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "answer", [b"<html></html>", b'{"stages": {"render": "ready", "deliver": "ready"}}']
+)
+def test_another_who_answers_at_the_port_is_not_taken_for_ours(
+    machine: Machine, answer: bytes
+) -> None:
+    with another(machine.port, answer):
+        told = machine.run("start")
+    assert told.returncode == 1
+    assert "already in use" in told.stderr
+    assert "Nothing was started" in told.stderr
+    assert machine.process("render") is None
 
 
 def test_what_is_being_rendered_is_finished_first_when_it_drains(machine: Machine) -> None:

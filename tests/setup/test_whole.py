@@ -98,7 +98,7 @@ def test_the_folder_is_that_of_the_settings(brought: Path, run: Run, tmp_path: P
 
 
 def test_the_script_passes_on_what_it_is_told(brought: Path) -> None:
-    command = [ROOT / "bin" / "setup", "--weights", "--check", brought]
+    command = [str(ROOT / "bin" / "setup"), "--weights", "--check", str(brought)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "every byte was read" in done.stderr
