@@ -93,6 +93,14 @@ def test_a_service_that_is_started_killed_and_stopped(machine: Machine) -> None:
     assert ended(machine, job_id)["status"] == "completed"
 
 
+def test_the_demo_keeps_out_of_a_service_that_runs(machine: Machine) -> None:
+    machine.run("start")
+    told = machine.run("demo", PROMPT)
+    assert told.returncode == 1
+    assert "unset DATA_DIR" in told.stdout + told.stderr
+    assert not list(machine.client.jobs())
+
+
 @contextlib.contextmanager
 def another(port: int, answer: bytes) -> Iterator[None]:
     """Let some other program answer at a port, whatever it is asked."""
