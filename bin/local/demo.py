@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from gateway.client import Client, Refused
 from local.running import ENDING, StartFailed, stand_alone
 from local.stack import Stack
+from local.supervised import Supervised
 
 console = Console(stderr=True, highlight=False, markup=False)
 
@@ -28,6 +29,9 @@ def main() -> int:
     asked = arguments()
     given = os.environ.get("DATA_DIR")
     folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="wan22-demo-"))
+    if Supervised(folder).is_up:
+        console.print(f"A service runs in DATA_DIR {folder}; unset DATA_DIR, or bin/stop it first.")
+        return 1
     done = False
     try:
         done = show(asked, folder.resolve())

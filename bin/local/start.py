@@ -13,6 +13,7 @@ from jobstore.errors import SettingsWrong, Wan22Error
 from jobstore.owner import machine_id
 from jobstore.settings import ModelSettings
 from jobstore.store import Store
+from local.doctor.dotenv import judged, known
 from local.readiness import Readiness, client_of
 from local.running import StartFailed
 from local.supervised import Supervised
@@ -86,17 +87,37 @@ def start(given: ListeningSettings, *, by_systemd: bool) -> bool:
     logs = "journalctl -o cat -n 20 -u wan22-gateway -u wan22-render -u wan22-deliver"
     if supervised:
         logs = f"tail -n 5 {supervised.logs}/*.log"
-        if supervised.is_passed_over:
-            raise StartFailed(PASSED_OVER)
-        if not supervised.is_up:
-            check_port(given)
-        supervised.start()
+        check(supervised, given)
+        supervised.start(known())
     with client_of(given) as client:
         if Readiness(client, say).wait(Failing(supervised).all_run, PATIENCE_S):
             say(f"Ready: {given.base_url}; bin/stop stops it. Its logs: {logs}")
             return True
     say(f"Not all of it is ready after {PATIENCE_S:.0f} s; it goes on starting. See: {logs}")
     return False
+
+
+def check(supervised: Supervised, given: ListeningSettings) -> None:
+    """Look whether it can be started as it is asked for, and tell of names that mean nothing.
+
+    Raises:
+        StartFailed: it cannot.
+    """
+    file = given.data_dir / ".env"
+    if file.exists():
+        finding = judged(file, file.read_text(encoding="utf-8"))
+        if finding.mend:
+            say(f"{finding.found}: {finding.mend}")
+    if supervised.is_passed_over:
+        raise StartFailed(PASSED_OVER)
+    if not supervised.is_up:
+        check_port(given)
+    elif changed := supervised.changed(known()):
+        message = (
+            f"It runs with other settings ({', '.join(changed)}): new ones hold after bin/stop and"
+            " bin/start."
+        )
+        raise StartFailed(message)
 
 
 def check_port(given: ListeningSettings) -> None:

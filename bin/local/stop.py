@@ -1,8 +1,10 @@
 """`bin/stop [--drain]`: the service of this machine stops, and nothing is lost."""
 
 import argparse
+import os
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,10 +25,13 @@ AWAY = ("storage_away", "storage_refused")
 
 
 def main() -> int:
-    """Stop; where systemd ends the processes, only the draining is done here."""
+    """Stop; where systemd ends the processes, only the draining is done here.
+
+    No setting is looked at unless the store is needed: a wrong one must not keep it running.
+    """
     asked = parsed()
     try:
-        stop(settings.read(Settings), asked)
+        stop(Path(os.environ.get("DATA_DIR") or "/data").resolve(), asked)
     except SettingsWrong as error:
         say(f"{error}")
         return 2
@@ -54,29 +59,33 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def stop(given: Settings, asked: argparse.Namespace) -> None:
+def stop(data_dir: Path, asked: argparse.Namespace) -> None:
     """Do what the command line says.
 
     Raises:
+        SettingsWrong: those that say where the store is.
         StoreUnavailable: it is not known what is left to do.
     """
-    supervised = Supervised(given.data_dir)
+    supervised = Supervised(data_dir)
     runs = asked.by_systemd or supervised.is_up
     if asked.lift or (asked.drain and runs):
-        with Draining(given) as draining:
+        with Draining(settings.read(Settings)) as draining:
             if not asked.lift:
                 draining.wait()
                 draining.stays = asked.by_systemd
             if not asked.by_systemd:
-                end(supervised)
+                end(supervised, "Nothing is being rendered any more. Stopping ...")
     elif not asked.by_systemd:
         end(supervised)
 
 
-def end(supervised: Supervised) -> None:
-    """End the processes in good order."""
+def end(
+    supervised: Supervised,
+    what: str = "Stopping; a render is given back after the step that it is at ...",
+) -> None:
+    """End the processes in good order, and say what is done."""
     if supervised.is_up:
-        say("Stopping; a render is given back after the step that it is at ...")
+        say(what)
         supervised.stop()
         say("Stopped.")
     elif supervised.is_passed_over:

@@ -3,14 +3,18 @@
 The only file that knows supervisord. What it calls a program is a process of ours.
 """
 
+import hashlib
+import json
 import os
 import pwd
 import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
+from jobstore.files import write_whole
 from jobstore.owner import living_owners
 
 PROCESSES = ("gateway", "render", "deliver")
@@ -19,6 +23,7 @@ STOP_S = {"gateway": 30, "render": 150, "deliver": 30}
 """How long each may take to end in good order: a render finishes its step, or the decoding."""
 BRIEF_S = 3  # whoever ends within it counts as not started, and waits longer from try to try
 FOR_EVER = 1_000_000
+FOR_THE_OWNER = 0o600
 
 SERVER = """\
 [unix_http_server]
@@ -61,6 +66,7 @@ class Supervised:
         self.logs = data_dir / "logs"
         self._folder = data_dir / "work" / "supervisor"
         self._conf = self._folder / "supervisord.conf"
+        self._began_with = self._folder / "settings.json"
 
     @property
     def is_up(self) -> bool:
@@ -75,8 +81,16 @@ class Supervised:
         """Whether processes of this DATA_DIR run that are none of its own, or not any more."""
         return not self.is_up and bool(living_owners(self._folder.parent))
 
-    def start(self) -> None:
+    def changed(self, names: Iterable[str]) -> list[str]:
+        """Name the settings that have another value in this environment than when it began."""
+        before = json.loads(self._began_with.read_bytes())
+        return sorted(name for name in names if digest_of(name) != before.get(name))
+
+    def start(self, names: Iterable[str]) -> None:
         """Start it, with this process' environment, and it the three; those that run go on.
+
+        Args:
+            names: the settings, for `changed`.
 
         Raises:
             CalledProcessError: it does not start; it said why on stderr.
@@ -86,6 +100,8 @@ class Supervised:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(parents=True, exist_ok=True)
+        digests = {name: digest for name in names if (digest := digest_of(name))}
+        write_whole(self._began_with, json.dumps(digests).encode("ascii"), FOR_THE_OWNER)
         self._conf.write_text(self._configured(), encoding="utf-8")
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._conf)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -129,3 +145,9 @@ class Supervised:
         ]
         user = pwd.getpwuid(os.geteuid()).pw_name
         return SERVER.format(**paths, user=user) + "".join(programs)
+
+
+def digest_of(name: str) -> str | None:
+    """Tell one value of a setting from another without keeping it; None: it is not set."""
+    value = os.environ.get(name)
+    return hashlib.sha256(value.encode()).hexdigest()[:16] if value else None

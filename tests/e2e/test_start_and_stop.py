@@ -114,6 +114,14 @@ def test_what_nobody_watches_any_more_is_told_of_and_not_started_twice(machine: 
     assert machine.run("start").returncode == 0
 
 
+def test_the_demo_keeps_out_of_a_service_that_runs(machine: Machine) -> None:
+    machine.run("start")
+    told = machine.run("demo", PROMPT)
+    assert told.returncode == 1
+    assert "unset DATA_DIR" in told.stdout + told.stderr
+    assert not list(machine.client.jobs())
+
+
 @contextlib.contextmanager
 def another(port: int, answer: bytes) -> Iterator[None]:
     """Let some other program answer at a port, whatever it is asked."""
@@ -133,6 +141,25 @@ def another(port: int, answer: bytes) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_settings_that_changed_meanwhile_hold_after_a_stop(machine: Machine) -> None:
+    """And one that is wrong does not keep the service from being stopped."""
+    machine.run("start")
+    with (machine.folder / ".env").open("a") as settings:
+        settings.write("HEARTBEAT_S=a lot\nPROT=9000\n")
+    assert machine.run("start").returncode == 2
+    assert machine.run("stop").stderr.endswith("Stopped.\n")
+    text = (machine.folder / ".env").read_text().replace("a lot", "1")
+    (machine.folder / ".env").write_text(text)
+    started = machine.run("start")
+    assert "write PORT for PROT" in started.stderr
+    assert started.returncode == 0
+    (machine.folder / ".env").write_text(f"{text}KEY_TRIES=7\n")
+    told = machine.run("start")
+    assert told.returncode == 1
+    assert "KEY_TRIES" in told.stderr
+    assert "bin/stop" in told.stderr
 
 
 def test_wrong_settings_are_told_all_at_once(machine: Machine) -> None:

@@ -80,7 +80,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "check",
         nargs="*",
-        choices=[[], *(check.name for check in CHECKS)],
         metavar="CHECK",
         help=f"only these: {', '.join(check.name for check in CHECKS)}",
     )
@@ -90,7 +89,12 @@ def parsed() -> argparse.Namespace:
         help="read every byte of weights and store, and render a tiny clip through the API",
     )
     parser.add_argument("--json", action="store_true", help="for programs")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    names = [check.name for check in CHECKS]
+    for name in asked.check:
+        if name not in names:
+            parser.error(f"there is no check {name}; there are {', '.join(names)}")
+    return asked
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def is_known(name: str) -> bool:
 
 def close(name: str) -> list[str]:
     """Find the setting that somebody may have meant."""
-    return difflib.get_close_matches(name.upper(), known(), 1, 0.8)
+    return difflib.get_close_matches(name.upper(), known(), 1, 0.7)
 
 
 def near(name: str) -> str:
