@@ -49,7 +49,10 @@ class Settings(Marks):
             if not os.access(data_dir / "work", os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         except OSError as error:
-            message = f"{data_dir} cannot be written ({error.strerror}); make it, or name another"
+            which = "" if os.environ.get("DATA_DIR") else "is not set, and "
+            message = (
+                f"{which}{data_dir} cannot be written ({error.strerror}); make it, or name another"
+            )
             raise ValueError(message) from error
         return data_dir.resolve()
 

@@ -13,18 +13,11 @@ from typing import NoReturn
 from dotenv import dotenv_values
 
 EXIT_SETTINGS = 2
-USUAL = "/data"
 
 
 def main() -> NoReturn:
     """Become the module that the command line names; exits with 2 if it cannot."""
-    folder = Path(os.environ.get("DATA_DIR") or USUAL)
-    if not os.environ.get("DATA_DIR") and not folder.exists():
-        sys.stderr.write(
-            f"DATA_DIR is not set, and there is no {folder}: name the folder of the"
-            " service, as in: export DATA_DIR=$HOME/wan22-data\n"
-        )
-        sys.exit(EXIT_SETTINGS)
+    folder = Path(os.environ.get("DATA_DIR") or "/data")
     try:
         add_settings_of(folder / ".env")
         step_down_to_the_owner_of(folder)
