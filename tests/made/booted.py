@@ -54,7 +54,11 @@ class Booted:
         )
 
     def __enter__(self) -> Self:
-        self.wait_for("running", "systemctl", "is-system-running")
+        try:
+            self.wait_for("running", "systemctl", "is-system-running")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,9 +78,9 @@ class Booted:
         pip = {"PIP_CERT": "/etc/ssl/certs/ours.crt", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         pip |= {name: os.environ[name] for name in OF_PIP[:1] if name in os.environ}
         pairs = [f"{name}={value}" for name, value in (pip | {"HOME": "/root"} | env).items()]
-        into = ["nsenter", "-t", str(inside[0].pid), "-m", "-u", "-i", "-p", f"--wd={TREE}"]
+        into = ["nsenter", "-t", str(inside[0].pid), "-m", "-u", "-i", "-p"]
         return subprocess.run(
-            [*into, "env", "-i", *pairs, *command],
+            [*into, "env", "-i", "-C", TREE, *pairs, *command],
             capture_output=True,
             text=True,
             check=False,
