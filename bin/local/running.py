@@ -14,7 +14,7 @@ from typing import NoReturn
 PATIENCE_S = 120.0
 SEAWEED_ADDS = 10_000  # to each of its ports, for gRPC
 PORTS = range(12_768, 22_768)  # with what SeaweedFS adds still below those of outgoing connections
-SOCKETS = Path("/tmp")  # noqa: S108 -- SeaweedFS puts its sockets there, and nowhere else
+SOCKETS = Path("/tmp")  # SeaweedFS puts its sockets there, and nowhere else
 BLOCK = 100  # ports that one process takes at a time
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

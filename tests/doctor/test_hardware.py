@@ -106,7 +106,7 @@ def test_without_a_card_only_the_embedded_model_is_of_use(look: Look) -> None:
         (4, 0, False, State.OK),
     ],
 )
-def test_memory(total: int, swap: int, large: bool, state: State) -> None:  # noqa: FBT001
+def test_memory(total: int, swap: int, state: State, *, large: bool) -> None:
     sizes = {"MemTotal": total * GIB, "MemAvailable": GIB, "SwapTotal": swap * GIB}
     found = memory.judged(sizes, large=large)
     assert (found.state, bool(found.mend)) == (state, state is not State.OK)
