@@ -11,7 +11,7 @@ from jobstore import settings
 from jobstore.drains import Reason
 from jobstore.errors import SettingsWrong, Wan22Error
 from jobstore.owner import machine_id
-from jobstore.settings import ModelSettings
+from jobstore.settings import ModelSettings, Settings
 from jobstore.store import Store
 from local.doctor.dotenv import judged, known
 from local.readiness import Readiness, client_of
@@ -135,7 +135,7 @@ def check_port(given: ListeningSettings) -> None:
         listener.close()
 
 
-def lift(given: ListeningSettings) -> None:
+def lift(given: Settings) -> None:
     """Let this machine claim jobs again, should a bin/stop --drain have been cut off."""
     store = Store.open(given.store_url, given.wake)
     try:

@@ -16,7 +16,7 @@ from jobstore.moves import State
 from jobstore.owner import machine_id
 from jobstore.settings import Settings
 from jobstore.store import Store
-from local.start import PASSED_OVER
+from local.start import PASSED_OVER, lift, say
 from local.supervised import Supervised
 
 EVERY_S = 0.5
@@ -67,12 +67,12 @@ def stop(data_dir: Path, asked: argparse.Namespace) -> None:
         StoreUnavailable: it is not known what is left to do.
     """
     supervised = Supervised(data_dir)
-    runs = asked.by_systemd or supervised.is_up
-    if asked.lift or (asked.drain and runs):
+    if asked.lift:
+        lift(settings.read(Settings))
+    elif asked.drain and (asked.by_systemd or supervised.is_up):
         with Draining(settings.read(Settings)) as draining:
-            if not asked.lift:
-                draining.wait()
-                draining.stays = asked.by_systemd
+            draining.wait()
+            draining.stays = asked.by_systemd
             if not asked.by_systemd:
                 end(supervised, "Nothing is being rendered any more. Stopping ...")
     elif not asked.by_systemd:
@@ -152,11 +152,6 @@ class Draining:
         if new or (text != said and time.monotonic() - said_at > SAY_EVERY_S):
             self._said = (text, time.monotonic())
             say(f"Draining, Ctrl-C calls it off: {text}")
-
-
-def say(text: str) -> None:
-    """Tell the person something."""
-    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":
